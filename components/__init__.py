@@ -1,0 +1,1 @@
+"""Plain functions and value types; importable without Prefect, BentoML or a network."""

@@ -1,0 +1,93 @@
+"""The rules over a summary table, as `expectations.yaml` keeps them: readable, typed, strict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from components.annotation.agreement import Evidence
+from components.errors import BadParams, UnknownName
+from components.tasks.params import Params, first_problem
+
+FILE = "expectations.yaml"
+SUITES = Path(__file__).parent / "suites"
+
+
+class Rule(Params):
+    """One expectation: on which rows, how bad its failure is, and what to do about it."""
+
+    name: str
+    expect: str = Field(pattern="^expect_", description="type of the expectation, as Great Expectations names it")
+    rows: Literal["scene", "chip", "all"] = "scene"
+    severity: Literal["block", "warn"]
+    remedy: str
+    kwargs: Mapping[str, Any] = Field(default_factory=dict, description="column and limits")
+
+
+class TableParams(Params):
+    """What the summary table is made of."""
+
+    before: str = "before"
+    after: str = "after"
+    label: str = "mask"
+    unchanged: int = Field(0, description="class code that means no change")
+    evidence: Evidence = "magnitude"
+    window_px: int = Field(128, ge=32, description="edge of the chips that get a row of their own")
+
+
+class Expectations(Params):
+    """The quality suite of a dataset: a shared suite, and rules of its own that replace shared ones by name."""
+
+    suite: str = Field("change-pair", description="a file of components/annotation/suites")
+    table: TableParams = TableParams()
+    rules: tuple[Rule, ...] = ()
+    without: tuple[str, ...] = Field((), description="shared rules that do not apply, each with a comment why")
+
+    def all_rules(self) -> tuple[Rule, ...]:
+        """Shared and own rules in a stable order.
+
+        Raises:
+            UnknownName: if there is no such suite, or `without` names no rule of it.
+        """
+        shared = {rule.name: rule for rule in _shared(self.suite)}
+        for name in self.without:
+            if name not in shared:
+                raise UnknownName("shared rule", name, shared)
+        own = {rule.name: rule for rule in self.rules}
+        return tuple({**{n: r for n, r in shared.items() if n not in self.without}, **own}.values())
+
+
+class Suite(Params):
+    """Rules that several datasets share."""
+
+    rules: tuple[Rule, ...] = Field(min_length=1)
+
+
+def read_expectations(dataset: Path) -> Expectations:
+    """The suite of a dataset folder, from its `expectations.yaml`.
+
+    Raises:
+        BadParams: names the file, the key and the problem.
+    """
+    path = dataset / FILE
+    try:
+        return Expectations.model_validate(yaml.safe_load(path.read_text()))
+    except (OSError, yaml.YAMLError) as error:
+        raise BadParams(path, str(error)) from error
+    except ValidationError as error:
+        raise BadParams(path, first_problem(error)) from error
+
+
+def _shared(name: str) -> tuple[Rule, ...]:
+    path = SUITES / f"{name}.yaml"
+    known = [each.stem for each in SUITES.glob("*.yaml")]
+    if name not in known:
+        raise UnknownName("suite", name, known)
+    try:
+        return Suite.model_validate(yaml.safe_load(path.read_text())).rules
+    except ValidationError as error:
+        raise BadParams(path, first_problem(error)) from error

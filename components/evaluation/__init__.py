@@ -1,0 +1,1 @@
+"""Scoring, baselines, gate and report."""

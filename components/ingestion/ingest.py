@@ -1,0 +1,143 @@
+"""Ingestion: a source folder becomes a versioned dataset; what cannot be used is named and left out."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.errors import SwathError, TooMuchLost
+from components.ingestion.declaration import Declaration, read_declaration
+from components.ingestion.discovery import Candidate, discover
+from components.ingestion.reading import encodings, read_candidate
+from components.raster.dataset import MANIFEST, Quarantined, Source, finish, sha256, write_source
+from components.raster.items import read_item
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[int, int, str], None]  # done, of how many, id
+RAW = "raw"
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What became of every candidate of a source folder: ids, and the quarantined with their reasons."""
+
+    dataset: str
+    ingested: tuple[str, ...]
+    skipped: tuple[str, ...]  # already there, same bytes
+    quarantined: tuple[Quarantined, ...]
+
+    @property
+    def lost_fraction(self) -> float:
+        """Quarantined share of everything found; 0 where nothing was found."""
+        found = len(self.ingested) + len(self.skipped) + len(self.quarantined)
+        return len(self.quarantined) / found if found else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON-able values."""
+        return {
+            "dataset": self.dataset,
+            "ingested": list(self.ingested),
+            "skipped": list(self.skipped),
+            "quarantined": [{"name": each.name, "reason": each.reason} for each in self.quarantined],
+            "lost_fraction": self.lost_fraction,
+        }
+
+
+def ingest(
+    source_folder: Path, dataset: Path, *, max_lost: float | None = None, progress: Progress | None = None
+) -> IngestReport:
+    """A source folder brought into ``dataset`` (`data/sources/<dataset>`) as COGs, STAC items and a manifest.
+
+    Only what is new or has changed (SHA-256 of the source files, and the declaration) is written; a
+    candidate that cannot be used is quarantined by name and the rest goes on. Each source appears at once
+    or not at all, so an ingestion that was killed is simply run again.
+
+    Raises:
+        BadParams: if the declaration is wrong or the folder does not have the declared layout.
+        TooMuchLost: if more than ``max_lost`` (default: the declaration's) was quarantined.
+    """
+    declaration = read_declaration(dataset)
+    candidates, quarantined = discover(source_folder, declaration)
+    raw = dataset / RAW
+    intact = {source.id: source for source in _intact(raw)}
+    ingested, skipped = [], []
+    for index, candidate in enumerate(candidates):
+        properties = _provenance(candidate, declaration)
+        if _is_same(intact.get(candidate.id), properties):
+            skipped.append(candidate.id)
+        else:
+            try:
+                _write(candidate, declaration, raw, properties)
+                ingested.append(candidate.id)
+            except SwathError as error:
+                quarantined.append(Quarantined(candidate.id, _portable(str(error), source_folder)))
+        if progress:
+            progress(index + 1, len(candidates), candidate.id)
+    for each in quarantined:
+        logger.warning("quarantined %s: %s", each.name, each.reason)
+        # what was ingested under this name before no longer has a source
+        (raw / "items" / f"{each.name}.json").unlink(missing_ok=True)
+    report = IngestReport(declaration.name, tuple(ingested), tuple(skipped), tuple(quarantined))
+    finish(raw, declaration.name, report.quarantined)
+    limit = declaration.max_lost if max_lost is None else max_lost
+    if report.lost_fraction > limit:
+        reasons = [f"{each.name}: {each.reason}" for each in report.quarantined]
+        raise TooMuchLost(declaration.name, report.lost_fraction, limit, reasons)
+    return report
+
+
+def _write(candidate: Candidate, declaration: Declaration, raw: Path, properties: Mapping[str, Any]) -> None:
+    scenes = read_candidate(candidate, declaration)
+    write_source(
+        raw,
+        candidate.id,
+        candidate.place,
+        scenes,
+        encodings=encodings(candidate, declaration),
+        properties=properties,
+    )
+
+
+def _provenance(candidate: Candidate, declaration: Declaration) -> dict[str, Any]:
+    """What a source is made of and what was done to it: source files with SHA-256, scale and offset applied."""
+    sources = {
+        role: {"file": f"{path.parent.name}/{path.name}", "sha256": sha256(path)}
+        for role, path in candidate.files.items()
+    }
+    applied = {"scale": declaration.image.scale, "offset": declaration.image.offset} if declaration.image else {}
+    return {
+        **candidate.properties,
+        "swath:sources": sources,
+        "swath:applied": applied,
+        "swath:declaration": declaration.digest,
+    }
+
+
+def _intact(raw: Path) -> Iterator[Source]:
+    """Registered sources whose files are there and are those of the last manifest; the others are ingested anew."""
+    manifest = raw / MANIFEST
+    known = json.loads(manifest.read_text())["files"] if manifest.is_file() else {}
+    for item in sorted((raw / "items").glob("*.json")):
+        source = Source(*read_item(item))
+        named = {path.relative_to(raw).as_posix(): path for path in (item, *source.files.values())}
+        if all(path.is_file() and _unchanged(path, known.get(name)) for name, path in named.items()):
+            yield source
+
+
+def _unchanged(path: Path, entry: Mapping[str, Any] | None) -> bool:
+    """True where the file is the manifest's; one that is not in it yet was written whole by a killed ingestion."""
+    return entry is None or entry["sha256"] == sha256(path)
+
+
+def _is_same(source: Source | None, properties: Mapping[str, Any]) -> bool:
+    return source is not None and all(source.properties.get(key) == value for key, value in properties.items())
+
+
+def _portable(message: str, folder: Path) -> str:
+    """The message without the folder's place on this machine, so that quarantine.json is the same elsewhere."""
+    return message.replace(f"{folder}/", "")

@@ -1,0 +1,1 @@
+"""Checkouts, leases, manifests and dvc.lock merging: the only package that calls dvc or git."""

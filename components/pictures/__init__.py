@@ -1,0 +1,1 @@
+"""Every figure that Swath draws; no other module plots."""

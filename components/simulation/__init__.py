@@ -1,0 +1,1 @@
+"""The sandbox territory: scenes with exact truth, made from a seed."""

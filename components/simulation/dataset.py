@@ -1,0 +1,94 @@
+"""A sandbox dataset from its declaration: places and seeds in `dataset.yaml`, scenes in `raw/`."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from rich.console import Console
+from rich.progress import track
+
+from components.errors import BadParams, UnknownName
+from components.raster.dataset import finish, write_source
+from components.raster.encoding import Encoding
+from components.simulation.optical import optical_pair
+from components.simulation.territory import LEAST_SIDE_PX
+
+# The scale of Sentinel-2 products; 0 is free for nodata because the sensor's reflectance starts at 1e-4.
+REFLECTANCE = Encoding("uint16", scale=1e-4, nodata=0)
+ENCODINGS = {"before": REFLECTANCE, "after": REFLECTANCE, "mask": Encoding("uint8", nodata=255)}
+
+
+class Place(BaseModel):
+    """A place and the seed that its territory grows from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1)
+    seed: int = Field(ge=0)
+
+
+class Simulation(BaseModel):
+    """The section `simulation` of a `dataset.yaml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    view: Literal["optical-pair"] = "optical-pair"
+    shape: tuple[int, int] = Field((256, 256), description="rows and columns of a place")
+    places: tuple[Place, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        for values in ([place.name for place in self.places], [place.seed for place in self.places]):
+            if len(set(values)) != len(values):
+                raise ValueError("places: a name or a seed stands twice")
+        if min(self.shape) < LEAST_SIDE_PX:
+            raise ValueError(f"shape: a side has at least {LEAST_SIDE_PX} px")
+        return self
+
+
+def read_simulation(folder: Path) -> Simulation:
+    """The section `simulation` of the dataset in ``folder`` (`data/sources/<dataset>`).
+
+    Raises:
+        UnknownName: if there is no such dataset; names those that there are.
+        BadParams: names file, key and problem.
+    """
+    path = folder / "dataset.yaml"
+    if not path.is_file():
+        raise UnknownName("dataset", folder.name, (found.parent.name for found in folder.parent.glob("*/dataset.yaml")))
+    try:
+        declared = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise BadParams(path, str(error)) from error
+    if not isinstance(declared, dict) or "simulation" not in declared:
+        raise BadParams(path, "simulation: missing; only a dataset with this section can be simulated")
+    try:
+        return Simulation.model_validate(declared["simulation"])
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadParams(path, f"{'.'.join(map(str, ('simulation', *first['loc'])))}: {first['msg']}") from error
+
+
+def simulate(folder: Path) -> Path:
+    """The folder `raw` of the dataset in ``folder``, made anew: one source a place, the same bytes every time.
+
+    Raises:
+        UnknownName: if there is no such dataset.
+        BadParams: if its `dataset.yaml` does not say what to make.
+        OSError: if the folder cannot be written; it has no manifest then.
+    """
+    wanted, raw = read_simulation(folder), folder / "raw"
+    if raw.exists():
+        shutil.rmtree(raw)
+    console = Console(stderr=True)
+    for place in track(wanted.places, folder.name, console=console, disable=not console.is_terminal):
+        pair = optical_pair(place.seed, wanted.shape)
+        scenes = {"before": pair.before, "after": pair.after, "mask": pair.change}
+        properties = {"swath:seed": place.seed, "swath:shift_px": [round(shift, 4) for shift in pair.shift_px]}
+        write_source(raw, place.name, place.name, scenes, encodings=ENCODINGS, properties=properties)
+    finish(raw, folder.name)
+    return raw

@@ -1,0 +1,1 @@
+"""The object store, content-addressed; the only package that knows buckets."""

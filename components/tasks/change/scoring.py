@@ -1,0 +1,64 @@
+"""What one answer contributes to the scores, and the scores of many."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.inference.method import Outputs
+from components.metrics.classification import CalibrationBins, Counts, calibration_bins, ece
+from components.raster.scene import Scene
+from components.tasks.change.pair import AFTER, BEFORE, CHANGE, CHANGED_CODE, NODATA_CODE, PROBABILITY, UNCHANGED_CODE
+from components.tasks.seam import Row, Rows, Sample, Scores
+
+KIND = "kind"  # target: the mask as it was drawn, with its kinds of change
+
+
+def measure(sample: Sample, output: Outputs) -> Rows:
+    """One row: pixels by truth and answer, the calibration bins, and pixels and hits of each kind of change.
+
+    Counted are the pixels whose truth is known and that both dates show; one that a method leaves blank although
+    it is there counts as unchanged, so nobody gains by silence.
+    """
+    truth, said = _codes(sample.targets[CHANGE]), _codes(output[CHANGE])
+    seen = (truth != NODATA_CODE) & _scene(sample.inputs[BEFORE]).valid & _scene(sample.inputs[AFTER]).valid
+    changed, found = truth == CHANGED_CODE, said == CHANGED_CODE
+    values: dict[str, float | tuple[float, ...]] = {**Counts.of(changed, found, seen).values()}
+    if PROBABILITY in output:
+        values |= calibration_bins(_scene(output[PROBABILITY]).array[0], changed, valid=seen).values()
+    if KIND in sample.targets:
+        kinds = _scene(sample.targets[KIND])
+        for kind in kinds.classes:
+            there = seen & changed & (kinds.array[0] == kind.code)
+            if kind.code != UNCHANGED_CODE:
+                values |= {
+                    f"pixels.{kind.name}": float(there.sum()),
+                    f"found.{kind.name}": float((there & found).sum()),
+                }
+    return (Row(sample.unit, values),)
+
+
+def summarise(rows: Rows) -> Scores:
+    """Precision, recall, F1, IoU, kappa and accuracy of the change class over all pixels, ECE, recall of each kind.
+
+    Undefined scores are None: F1 and recall without change in the truth, precision without an alarm.
+    """
+    values = [row.values for row in rows]
+    bins = CalibrationBins.pooled(values)
+    kinds = sorted({key.removeprefix("pixels.") for row in values for key in row if key.startswith("pixels.")})
+    recalls = {f"recall.{kind}": _share(rows, f"found.{kind}", f"pixels.{kind}") for kind in kinds}
+    return {**Counts.pooled(values).scores(), "ece": None if bins is None else ece(bins), **recalls}
+
+
+def _share(rows: Rows, part: str, whole: str) -> float | None:
+    sums = [sum(n for row in rows if isinstance(n := row.values.get(key, 0.0), float)) for key in (part, whole)]
+    return sums[0] / sums[1] if sums[1] else None
+
+
+def _codes(value: object) -> NDArray[np.uint8]:
+    return np.asarray(_scene(value).array[0], dtype=np.uint8)
+
+
+def _scene(value: object) -> Scene:
+    assert isinstance(value, Scene), "pairs and their change maps are scenes"
+    return value

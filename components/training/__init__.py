@@ -1,0 +1,1 @@
+"""The loop, its sampling and its checkpoints."""

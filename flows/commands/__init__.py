@@ -1,0 +1,1 @@
+"""The commands of `swath`, a module for each thing a person wants."""

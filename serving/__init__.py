@@ -1,0 +1,1 @@
+"""BentoML only: promoted versions behind typed endpoints."""

@@ -1,0 +1,133 @@
+"""The HTTP application: one endpoint a task, generated from what is in service, and `/models`."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from components.deployment.loading import LoadedVersion
+from components.errors import SwathError, UnknownName
+from components.inference.tiled import predict
+from components.raster.opening import OpenLimits
+from components.tasks import task_names
+from serving.answers import encode
+from serving.errors import answer_of_http, answer_of_nobody, answer_of_ours
+from serving.openapi import document
+from serving.schemas import MEDIA_TYPES, Form, choose_output, choose_version
+from serving.slots import Slots
+from serving.uploads import open_inputs, read_form
+
+SUFFIXES = {"cog": "tif", "geojson": "geojson", "png": "png"}
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What the endpoints need: the slots, what an upload may ask for, and threads to compute in."""
+
+    slots: Slots
+    limits: OpenLimits
+    pool: ThreadPoolExecutor
+
+
+def build_app(started: Callable[[], AbstractContextManager[Serving]]) -> Starlette:
+    """The application; ``started`` is entered when the server starts and left when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        context = started()
+        app.state.serving = await asyncio.to_thread(context.__enter__)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(context.__exit__, None, None, None)
+
+    routes = [
+        Route("/", docs, methods=["GET"]),
+        Route("/docs", docs, methods=["GET"]),
+        Route("/openapi.json", openapi, methods=["GET"]),
+        Route("/docs.json", openapi, methods=["GET"]),  # where BentoML's own document would stand
+        Route("/models", models, methods=["GET"]),
+        Route("/{task}", predict_scenes, methods=["POST"]),
+    ]
+    handlers = {SwathError: answer_of_ours, HTTPException: answer_of_http, Exception: answer_of_nobody}
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
+
+
+async def models(request: Request) -> Response:
+    """Every run: its version, its state and the reason where it is not ready, and the digest of its code."""
+    return JSONResponse(_serving(request).slots.as_json())
+
+
+async def openapi(request: Request) -> Response:
+    """The OpenAPI document of what is in service now."""
+    return JSONResponse(document(_serving(request).slots.loaded(), task_names()))
+
+
+async def docs(request: Request) -> Response:
+    """The endpoints with an example each, readable without a network."""
+    host = request.headers.get("host", "127.0.0.1:3000")
+    examples = "\n\n".join(_example(version, host) for version in _serving(request).slots.loaded())
+    text = examples or "No version is in service yet; promote one: swath promote <run> <version>"
+    links = '<a href="/models">models</a> <a href="/openapi.json">openapi.json</a> <a href="/metrics">metrics</a>'
+    return HTMLResponse(f"<!doctype html><title>Swath</title><h1>Swath</h1>{links}<pre>{html.escape(text)}</pre>")
+
+
+async def predict_scenes(request: Request) -> Response:
+    """The prediction for uploaded scenes, on the grid of the first input."""
+    task = request.path_params["task"]
+    if task not in task_names():
+        raise UnknownName("task", task, task_names())
+    serving = _serving(request)
+    form = await read_form(request)
+    version = serving.slots.current(choose_version(form.options, serving.slots.loaded(), task))
+    if version.task_name != task:
+        raise UnknownName(f"{task} run", version.run, _runs_of(task, serving.slots))
+    # From here on the request keeps this version, whatever is promoted meanwhile.
+    content = await asyncio.get_running_loop().run_in_executor(serving.pool, answer_form, form, version, serving.limits)
+    kind = form.options.format
+    headers = {
+        "X-Swath-Run": version.run,
+        "X-Swath-Version": version.id,
+        "Content-Disposition": f'attachment; filename="{version.run}.{SUFFIXES[kind]}"',
+    }
+    return Response(content, media_type=MEDIA_TYPES[kind], headers=headers)
+
+
+def answer_form(form: Form, version: LoadedVersion, limits: OpenLimits) -> bytes:
+    """The bytes that answer a form: opened, held against the spec, predicted and encoded.
+
+    Raises:
+        SwathError: see `serving.uploads` and `serving.answers`.
+    """
+    output = choose_output(form.options, version.spec)
+    scenes = open_inputs(form, version.spec, limits)
+    outputs = predict(version.method, scenes, tile_px=version.params.evaluation.tile_px)
+    return encode(outputs[output.name], output, form.options.format, version)
+
+
+def _serving(request: Request) -> Serving:
+    found = request.app.state.serving
+    if not isinstance(found, Serving):
+        raise TypeError("the application was not started")
+    return found
+
+
+def _runs_of(task: str, slots: Slots) -> list[str]:
+    return [version.run for version in slots.loaded() if version.task_name == task]
+
+
+def _example(version: LoadedVersion, host: str) -> str:
+    files: Mapping[str, str] = {each.name: ", ".join(each.bands) for each in version.spec.inputs}
+    parts = " ".join(f"-F {name}=@{name}.tif" for name in files)
+    bands = "".join(f"\n  # {name}: bands {names}" for name, names in files.items())
+    return f"curl http://{host}/{version.task_name} {parts} -F run={version.run} -o {version.run}.tif{bands}"

@@ -1,0 +1,75 @@
+"""Our errors as HTTP answers: one table, and no endpoint with a try of its own."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from components.errors import (
+    BadScene,
+    BandMismatch,
+    GridMismatch,
+    ServiceUnavailable,
+    StoreUnavailable,
+    SwathError,
+    UnitMismatch,
+    UnknownName,
+    VersionCorrupt,
+    VersionNotFound,
+)
+
+logger = logging.getLogger(__name__)
+RETRY_AFTER_S = "2"
+
+
+class WrongInput(SwathError):
+    """A request that is well formed but asks for what cannot be done; says what was expected and found."""
+
+
+class WrongForm(SwathError):
+    """A request whose fields are not those of the endpoint."""
+
+
+STATUS: dict[type[SwathError], int] = {
+    BadScene: 400,
+    BandMismatch: 422,
+    UnitMismatch: 422,
+    GridMismatch: 422,
+    WrongInput: 422,
+    WrongForm: 422,
+    UnknownName: 404,
+    VersionNotFound: 404,
+    VersionCorrupt: 503,
+    StoreUnavailable: 503,
+    ServiceUnavailable: 503,
+}
+
+
+def answer_of_ours(request: Request, error: Exception) -> Response:
+    """The answer to one of our errors: its sentence, and a status from the table."""
+    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+    if status >= 500:
+        logger.error("%s %s: %s", request.method, request.url.path, error)
+    return answer(status, type(error).__name__, str(error))
+
+
+def answer_of_http(_: Request, error: Exception) -> Response:
+    """The answer to an error of the HTTP layer (unknown path, wrong method, body too large)."""
+    if not isinstance(error, HTTPException):
+        raise TypeError(f"expected an HTTPException, got {type(error).__name__}")
+    return answer(error.status_code, "HTTPError", error.detail, dict(error.headers or {}))
+
+
+def answer_of_nobody(request: Request, error: Exception) -> Response:
+    """The answer to an error that nobody foresaw: no detail leaves the process."""
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return answer(500, "InternalError", "the service failed; its log says why")
+
+
+def answer(status: int, kind: str, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """A refusal as JSON: kind and one sentence."""
+    extra = {"Retry-After": RETRY_AFTER_S} if status in (429, 503) else {}
+    return JSONResponse({"error": kind, "message": message}, status, {**extra, **(headers or {})})

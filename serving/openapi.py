@@ -1,0 +1,90 @@
+"""The OpenAPI document, made from the specs of what is in service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from components.deployment.loading import LoadedVersion
+from components.tasks.seam import InputSpec
+from serving.schemas import MEDIA_TYPES, Options
+
+ERRORS = {
+    "400": "a file is none that may be opened",
+    "401": "no valid token",
+    "404": "no such task, or no version of the run in service",
+    "413": "the body is larger than the limit",
+    "415": "a content type that is accepted nowhere",
+    "422": "unknown fields, or inputs other than the run's: the message says what was expected and found",
+    "429": "too many requests inside; try again after Retry-After seconds",
+    "503": "the promoted version could not be loaded",
+}
+
+
+def document(versions: Sequence[LoadedVersion], tasks: Sequence[str]) -> dict[str, Any]:
+    """OpenAPI 3.1: a path for each task (with the inputs of its runs in service), and the states."""
+    paths: dict[str, Any] = {f"/{task}": _path(task, [v for v in versions if v.task_name == task]) for task in tasks}
+    paths["/models"] = _get("every run with its version, state, reason and code digest")
+    paths["/livez"] = _get("200 while the process lives")
+    paths["/readyz"] = _get("200 once every promoted run is served or listed with its reason")
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Swath", "version": "1", "description": "Predictions of promoted model versions."},
+        "paths": paths,
+        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+        "security": [{"token": []}, {}],
+    }
+
+
+def _path(task: str, versions: Sequence[LoadedVersion]) -> dict[str, Any]:
+    runs = [version.run for version in versions]
+    content = {"multipart/form-data": {"schema": _schema(versions)}}
+    answers: dict[str, Any] = {
+        "200": {
+            "description": "the first output, or the one asked for, on the grid of the first input",
+            "headers": {
+                name: {"schema": {"type": "string"}, "description": text}
+                for name, text in (("X-Swath-Run", "the run"), ("X-Swath-Version", "the version that answered"))
+            },
+            "content": {media: {"schema": {"type": "string", "format": "binary"}} for media in MEDIA_TYPES.values()},
+        }
+    }
+    answers |= {code: {"description": text} for code, text in ERRORS.items()}
+    described = f"runs in service: {', '.join(runs)}" if runs else "no run of this task is in service"
+    return {
+        "post": {
+            "operationId": task,
+            "summary": f"predict {task}",
+            "description": described,
+            "requestBody": {"required": True, "content": content},
+            "responses": answers,
+        }
+    }
+
+
+def _schema(versions: Sequence[LoadedVersion]) -> dict[str, Any]:
+    """The form: the options, and the inputs of every run in service (which of them are needed depends on the run)."""
+    options = Options.model_json_schema()
+    fields = dict(options.get("properties", {}))
+    fields["run"] = {**fields["run"], "examples": [version.run for version in versions]}
+    outputs = sorted({output.name for version in versions for output in version.spec.outputs})
+    fields["output"] = {**fields["output"], "examples": outputs}
+    inputs: dict[str, list[str]] = {}
+    for version in versions:
+        for each in version.spec.inputs:
+            inputs.setdefault(each.name, []).append(f"{version.run}: {_wanted(each)}")
+    files = {
+        name: {"type": "string", "format": "binary", "description": "; ".join(texts)} for name, texts in inputs.items()
+    }
+    shared = [name for name in inputs if len(inputs[name]) == len(versions)]
+    return {"type": "object", "properties": {**files, **fields}, "required": shared, "additionalProperties": False}
+
+
+def _wanted(spec: InputSpec) -> str:
+    size = f", pixels of {spec.pixel_size_m[0]:g} to {spec.pixel_size_m[1]:g} m" if spec.pixel_size_m else ""
+    place = ", with CRS" if spec.needs_crs else ""
+    return f"{spec.sensor} {spec.kind}, bands {', '.join(spec.bands)} by name, unit {spec.unit}{size}{place}"
+
+
+def _get(summary: str) -> dict[str, Any]:
+    return {"get": {"summary": summary, "responses": {"200": {"description": summary}}}}

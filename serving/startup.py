@@ -1,0 +1,64 @@
+"""What a service process holds while it runs: the registry, the slots that watch it, threads to compute in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+
+from components.deployment.registry import Registry
+from components.lineage.closure import code_digest
+from components.raster.opening import OpenLimits
+from components.settings import Settings, load_settings
+from components.storage.patience import Patience
+from components.storage.store import Store, StoreAccess
+from components.tasks import task_names
+from serving.endpoints import Serving, build_app
+from serving.guard import MB
+from serving.slots import Slots
+
+CODE = Path(__file__).resolve().parents[1]  # the checkout, or the sources inside a Bento
+COMPUTE_THREADS = 2  # a network already uses every core; the second hides reading and writing
+WATCHING = Patience(attempts=2, first_s=0.2, refused=1)  # the next look comes soon anyway
+
+
+def application() -> Starlette:
+    """The application over the store and the runs that the settings name."""
+    return build_app(started)
+
+
+@contextmanager
+def started() -> Iterator[Serving]:
+    """The slots watching, until left."""
+    settings = load_settings()
+    # The code of this process, read before anybody edits it.
+    digests = {task: code_digest(task, CODE) for task in task_names()}
+    slots = Slots(
+        Registry(Store(access(settings), WATCHING)),
+        settings.home / "versions",
+        lambda task: digests.get(task, "unknown"),
+        only=[run.strip() for run in settings.runs.split(",") if run.strip()],
+        poll_s=settings.poll_s,
+    )
+    decoded = settings.max_decoded_mb * MB
+    limits = OpenLimits(file_bytes=settings.max_body_mb * MB, decoded_bytes=decoded)
+    with ThreadPoolExecutor(COMPUTE_THREADS, "predict") as pool:
+        slots.start()
+        try:
+            yield Serving(slots, limits, pool)
+        finally:
+            slots.stop()
+
+
+def access(settings: Settings) -> StoreAccess:
+    """How to enter the store that the settings name."""
+    return StoreAccess(
+        settings.store_endpoint,
+        settings.store_access_key,
+        settings.store_secret_key.get_secret_value(),
+        settings.store_bucket,
+        settings.store_secure,
+    )

@@ -1,0 +1,132 @@
+"""Uploaded bytes to inputs of a method: opened as hostile, then held against the spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+
+from components.errors import BandMismatch
+from components.raster.opening import OpenLimits, open_untrusted
+from components.raster.scene import Scene, Unit, require_one_grid
+from components.tasks.seam import InputSpec, Spec
+from serving.errors import WrongForm, WrongInput
+from serving.schemas import Form, read_options
+
+MAX_FILES = 64
+MAX_FIELDS = 16
+MAX_FIELD_BYTES = 4096
+# Largest plausible values. Reflectance above 1 exists (clouds, glint), but not in half of a scene.
+PLAUSIBLE: Mapping[Unit, tuple[float, float]] = {
+    "reflectance": (-0.2, 1.5),
+    "probability": (0.0, 1.0),
+    "db": (-60.0, 40.0),
+}
+SIZE_TOLERANCE = 1.02  # pixel sizes of a geographic grid differ by latitude
+
+
+async def read_form(request: Request) -> Form:
+    """The multipart form of a request.
+
+    Raises:
+        WrongForm: if it is no multipart form, or a query key or a field stands where none may.
+    """
+    if request.query_params:
+        keys = ", ".join(sorted(request.query_params))
+        raise WrongForm(f"unknown query key {keys}; options are form fields, there are no query keys")
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise WrongForm("send multipart/form-data with one GeoTIFF file an input")
+    fields: dict[str, str] = {}
+    files: dict[str, bytes] = {}
+    async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES) as form:
+        for name, value in form.multi_items():
+            if name in fields or name in files:
+                raise WrongForm(f"field {name} stands twice; send it once")
+            if isinstance(value, UploadFile):
+                files[name] = await value.read()
+            else:
+                fields[name] = value
+    return Form(read_options(fields), files)
+
+
+def open_inputs(form: Form, spec: Spec, limits: OpenLimits) -> dict[str, Scene]:
+    """The uploaded scenes by input name, with the bands of the spec in its order.
+
+    Raises:
+        WrongForm: if a file is missing or unknown.
+        BadScene: if a file is none that may be opened.
+        BandMismatch, GridMismatch, WrongInput: says what was expected and what was found.
+    """
+    names = [each.name for each in spec.inputs]
+    for name in sorted(form.files.keys() ^ set(names)):
+        what = "unknown file field" if name in form.files else "missing file"
+        raise WrongForm(f"{what} {name}; this run takes {', '.join(names)}")
+    for each in spec.inputs:
+        if each.kind != "scene":
+            raise WrongForm(f"input {each.name} is a {each.kind}, which this service does not take as an upload yet")
+    opened = {each.name: open_untrusted(form.files[each.name], limits, name=each.name) for each in spec.inputs}
+    scenes = {each.name: fitted(opened[each.name], each, form.options.unit) for each in spec.inputs}
+    require_one_grid(scenes)
+    return scenes
+
+
+def fitted(scene: Scene, spec: InputSpec, declared: Unit | None) -> Scene:
+    """The scene with the bands of the spec, found by name; other bands of the file are left out.
+
+    Raises:
+        BandMismatch: if a band is missing.
+        WrongInput: if unit, pixel size or CRS are not those of the spec, or the values cannot have the unit.
+    """
+    try:
+        chosen = scene.select(spec.bands)
+    except BandMismatch as error:
+        raise BandMismatch(spec.name, spec.bands, scene.bands) from error
+    chosen = _with_unit(chosen, spec, declared)
+    _require_place(chosen, spec)
+    _require_plausible(chosen, spec)
+    return chosen
+
+
+def _with_unit(scene: Scene, spec: InputSpec, declared: Unit | None) -> Scene:
+    """The scene in the unit of the spec; ``declared`` counts only where the file names no unit of its own."""
+    if declared and scene.unit == "digital_number":
+        scene = replace(scene, unit=declared)
+    if scene.unit != spec.unit:
+        raise WrongInput(
+            f"{spec.name}: expected unit {spec.unit}, found {scene.unit}; set the unit of the bands in the file, "
+            f"or send the form field unit={spec.unit} if the values are {spec.unit}"
+        )
+    return scene
+
+
+def _require_place(scene: Scene, spec: InputSpec) -> None:
+    if scene.grid.crs is None:
+        if spec.needs_crs:
+            raise WrongInput(f"{spec.name}: expected a CRS, found none; georeference the file")
+        return
+    if spec.pixel_size_m is None:
+        return
+    smallest, largest = spec.pixel_size_m
+    found = scene.grid.pixel_size_m
+    if min(found) * SIZE_TOLERANCE < smallest or max(found) > largest * SIZE_TOLERANCE:
+        raise WrongInput(
+            f"{spec.name}: expected pixels of {smallest:g} to {largest:g} m, found {found[0]:.3g} x {found[1]:.3g} m; "
+            "resample the file"
+        )
+
+
+def _require_plausible(scene: Scene, spec: InputSpec) -> None:
+    """Refuses values that cannot have their unit, such as digital numbers that are called reflectance."""
+    low, high = PLAUSIBLE.get(spec.unit, (-np.inf, np.inf))
+    values = scene.array[:, scene.valid]
+    if values.size == 0:
+        return
+    middle = float(np.median(values))
+    if not low <= middle <= high:
+        raise WrongInput(
+            f"{spec.name}: expected {spec.unit} between {low:g} and {high:g}, found a median of {middle:.4g}; "
+            "apply scale and offset of the product, or store them in the file"
+        )

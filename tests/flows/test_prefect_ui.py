@@ -1,0 +1,153 @@
+"""The whole way as a person walks it: the form in the Prefect UI, a run in the lifecycle, an answer of the service.
+
+Everything is real: object store, Prefect server, agents, Bento service, Chromium. It works on a clone of the committed
+project, so the user's own folder is only read.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from components.raster.cog import write_scene
+from components.raster.io import read_scene
+from components.simulation.optical import optical_pair
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN = "change-sandbox"
+SWATH = [sys.executable, "-m", "flows.cli"]
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
+pytestmark = [pytest.mark.service, pytest.mark.slow, pytest.mark.timeout(1500)]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from selenium import webdriver
+
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("no chromium and chromedriver here; install Debian's chromium and chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, "--disable-component-update", "--window-size=1400,1600"):
+        options.add_argument(flag)
+    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield opened
+    opened.quit()
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clone") / "swath"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+    return folder
+
+
+def environment(clone):
+    names = {name: value for name, value in os.environ.items() if not name.startswith(("SWATH_", "PREFECT_"))}
+    return {**names, "SWATH_PROJECT": str(clone), "PYTHONPATH": str(clone)}
+
+
+@pytest.fixture(scope="module")
+def stack(clone):
+    subprocess.run([*SWATH, "up", "--detach"], cwd=clone, env=environment(clone), check=True)
+    yield dict(line.split("=", 1) for line in (clone / ".swath" / "stack.env").read_text().splitlines())
+    subprocess.run([*SWATH, "down"], cwd=clone, env=environment(clone), check=True)
+
+
+def wait_for(what, seconds, every=1.0):
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        found = what()
+        if found:
+            return found
+        time.sleep(every)
+    raise AssertionError(f"waited {seconds} s in vain")
+
+
+def runs_of(api, flow):
+    found = httpx.post(f"{api}/flow_runs/filter", json={"flows": {"name": {"any_": [flow]}}}, timeout=30).json()
+    return [(run["state"]["type"], run["state"].get("message"), run["parameters"]) for run in found]
+
+
+@pytest.fixture(scope="module")
+def finished(stack, browser):
+    """The lifecycle of the sandbox run, started by clicks in the form of the Prefect UI."""
+    from selenium.webdriver.common.by import By
+
+    api = stack["SWATH_PREFECT_API_URL"]
+    deployment = httpx.get(f"{api}/deployments/name/lifecycle/lifecycle", timeout=30).json()["id"]
+    browser.get(f"{api.removesuffix('/api')}/deployments/deployment/{deployment}/run")
+    page = browser.find_element(By.TAG_NAME, "body")
+    wait_for(lambda: "which run to bring" in page.text, 60)
+    browser.find_element(By.CSS_SELECTOR, ".p-select").click()
+    wait_for(lambda: [e for e in browser.find_elements(By.CSS_SELECTOR, ".p-select-option") if e.text == RUN], 30)[
+        0
+    ].click()
+    browser.find_element(By.XPATH, "//button[normalize-space()='Submit']").click()
+    wait_for(lambda: runs_of(api, "lifecycle"), 60)
+    return wait_for(lambda: [run for run in runs_of(api, "lifecycle") if run[0] not in RUNNING], 1200, 3.0)[0]
+
+
+RUNNING = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING")
+
+
+def test_a_lifecycle_started_from_the_form_completes(finished):
+    state, message, parameters = finished
+    assert state == "COMPLETED", message
+    assert parameters["run"] == RUN
+
+
+def test_the_form_offers_every_run_and_refuses_others(stack):
+    api = stack["SWATH_PREFECT_API_URL"]
+    deployment = httpx.get(f"{api}/deployments/name/train/train", timeout=30).json()
+    choices = deployment["parameter_openapi_schema"]["properties"]["run"]["enum"]
+    assert choices == sorted(path.stem for path in ROOT.glob("components/tasks/*/params/*.yaml"))
+    url = f"{api}/deployments/{deployment['id']}/create_flow_run"
+    assert httpx.post(url, json={"parameters": {"run": "nonsense"}}, timeout=30).status_code in (409, 422)
+
+
+def test_the_flow_and_dvc_repro_give_equal_reports(finished, clone):
+    branches = subprocess.run(
+        ["git", "for-each-ref", "--format=%(refname:short)", f"refs/heads/runs/{RUN}"],
+        cwd=clone, capture_output=True, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    report = f"data/reports/{RUN}.json"
+    of_flow = subprocess.run(["git", "show", f"{branches[-1]}:{report}"], cwd=clone, capture_output=True, check=True)
+    other = clone.parent / "by-dvc"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(other)], check=True)
+    env = {**environment(other), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    env.pop("PYTHONPATH")
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "--force", f"evaluate-{RUN}"], cwd=other, env=env, check=True)
+    assert (other / report).read_bytes() == of_flow.stdout
+
+
+def test_the_service_answers_with_the_promoted_version(finished, stack, tmp_path):
+    url = stack["SWATH_SERVICE_URL"]
+    pair = optical_pair(4242, (128, 160))
+    for name, scene in (("before", pair.before), ("after", pair.after)):
+        write_scene(scene, tmp_path / f"{name}.tif")
+    files = {name: (tmp_path / f"{name}.tif").read_bytes() for name in ("before", "after")}
+    answer = httpx.post(f"{url}/change", files=files, data={"run": RUN}, timeout=60)
+    assert answer.status_code == 200, answer.text
+    (tmp_path / "change.tif").write_bytes(answer.content)
+    change = read_scene(tmp_path / "change.tif")
+    assert change.grid.same_as(pair.before.grid)
+    assert answer.headers["x-swath-version"] in httpx.get(f"{url}/models", timeout=30).text
+
+
+def test_the_run_left_artifacts_that_a_person_wants(finished, stack):
+    found = httpx.post(f"{stack['SWATH_PREFECT_API_URL']}/artifacts/latest/filter", json={}, timeout=30).json()
+    keys = {artifact["key"] for artifact in found}
+    assert {f"{RUN}-report", f"{RUN}-decision", f"{RUN}-lineage", "sandbox-optical-annotation-qa"} <= keys
+
+
+def test_the_run_left_no_checkout_behind(finished, clone):
+    assert not [path for path in (clone / ".swath" / "checkouts").glob("*") if path.is_dir()]
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=clone, capture_output=True, text=True, check=True)
+    assert status.stdout == ""

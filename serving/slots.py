@@ -60,10 +60,12 @@ class Slots:
         code_digest: Callable[[str], str],
         *,
         only: Collection[str] = (),
+        tasks: Collection[str] = (),
         poll_s: float = 1.0,
     ) -> None:
         self.registry, self.cache, self.poll_s = registry, cache, poll_s
         self._code_digest, self._only = code_digest, frozenset(only)
+        self._tasks = tuple(sorted(tasks))
         self._slots: dict[str, Slot] = {}
         self._seen: dict[str, str] = {}  # pointer tags that were acted upon
         self._store_problem = "not asked yet"
@@ -106,7 +108,8 @@ class Slots:
     def as_json(self) -> dict[str, Any]:
         """All slots and the state of the store, as `/models` shows them."""
         models = [slot.as_json() for _, slot in sorted(self._slots.items())]
-        return {"ready": self.ready, "store": self._store_problem or "reachable", "models": models}
+        code = {task: self._code_digest(task) for task in self._tasks}
+        return {"ready": self.ready, "store": self._store_problem or "reachable", "code": code, "models": models}
 
     def look(self) -> None:
         """One look at the pointers: whatever was promoted since the last one is loaded, checked and swapped in."""

@@ -41,6 +41,7 @@ def started() -> Iterator[Serving]:
         settings.home / "versions",
         lambda task: digests.get(task, "unknown"),
         only=[run.strip() for run in settings.runs.split(",") if run.strip()],
+        tasks=digests,
         poll_s=settings.poll_s,
     )
     decoded = settings.max_decoded_mb * MB

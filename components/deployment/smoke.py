@@ -33,10 +33,23 @@ class Service:
         Raises:
             ServiceUnavailable: if it does not answer.
         """
+        models: list[dict[str, Any]] = self._said("models")
+        return {model["run"]: model for model in models}
+
+    def code(self) -> dict[str, str]:
+        """The code digest of each task that the service runs: versions of other code need another Bento.
+
+        Raises:
+            ServiceUnavailable: if it does not answer.
+        """
+        found: dict[str, str] = self._said("code")
+        return found
+
+    def _said(self, key: str) -> Any:  # noqa: ANN401 - a part of a JSON answer
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         try:
             answer = httpx.get(f"{self.url}/models", headers=headers, timeout=5.0).raise_for_status()
-            return {model["run"]: model for model in answer.json()["models"]}
+            return answer.json()[key]
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             reason = f"{type(error).__name__}: {error}"
             raise ServiceUnavailable(f"{self.url}/models does not answer ({reason}); is `swath up` running?") from error

@@ -87,10 +87,11 @@ def promote(run: Run, version: Annotated[str, typer.Argument(help="a version id,
 
     Example: `swath promote change-burned 1f0c9a2b7d3e`
     """
-    from components.deployment.smoke import Service, deploy
+    from components.deployment.smoke import deploy
+    from flows.steps.release import service_of
 
     settings = load_settings()
-    deploy(_registry(settings), run, version, Service(settings.service_url))
+    deploy(_registry(settings), run, version, service_of(settings))
     console.print(f"{run}: version {version} is in service")
 
 
@@ -99,7 +100,12 @@ def rollback(run: Run) -> None:
 
     Example: `swath rollback change-burned`
     """
-    promotion = _registry(load_settings()).rollback(run)
+    from components.deployment.smoke import wait_for_version
+    from flows.steps.release import service_of
+
+    settings = load_settings()
+    promotion = _registry(settings).rollback(run)
+    wait_for_version(service_of(settings), run, promotion.version)
     console.print(f"{run}: back to version {promotion.version}")
 
 

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from components.settings import Settings
 from components.storage.embedded import weed_command, weed_ready
 from flows.stack.processes import Service, answers, free_port
-from flows.stack.state import secret_key
+from flows.stack.state import secret_key, wanted_bento
 
 TELEMETRY_OFF = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -76,7 +76,7 @@ def services(settings: Settings) -> dict[str, Service]:
         weed_command(settings.home / "store", settings.store_endpoint, settings.store_access_key, _secret(settings)),
         env,
         f"http://{settings.store_endpoint}",
-        lambda: weed_ready(settings.store_endpoint),
+        lambda: weed_ready(settings.store_endpoint, settings.home / "store"),
         cwd,
         logs / "store.log",
         patience_s=1.0,  # its orderly end takes 15 s and saves nothing: acknowledged objects are on disk
@@ -84,7 +84,8 @@ def services(settings: Settings) -> dict[str, Service]:
     server = [python, "-m", "prefect", "server", "start", "--host", host, "--port", port]
     static = [python, "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(reports)]
     www, bento = settings.reports_url, settings.service_url
-    serve = [python, "-m", "bentoml", "serve", "serving.service:SwathService", "--host", "127.0.0.1"]
+    what = wanted_bento(settings.home) or "serving.service:SwathService"
+    serve = [python, "-m", "bentoml", "serve", what, "--host", "127.0.0.1"]
     found = {
         "store": store,
         "prefect": service("prefect", server, api.removesuffix("/api"), f"{api}/health"),

@@ -20,13 +20,17 @@ from prefect.runner.storage import LocalStorage
 
 from components.settings import load_settings
 from flows.stack.plan import POOLS
+from flows.steps.workplace import store
 
 SILENT_FOR = timedelta(seconds=90)  # three heartbeats of 30 s missed
 ORPHANS = "swath: runs whose agent died"
 
 
 async def register(project: Path) -> None:
-    """Everything that the server must know, created or brought up to date."""
+    """Everything that the server must know, created or brought up to date; the store is probed first."""
+    settings = load_settings(project)
+    for bucket in (settings.store_bucket, settings.dvc_bucket):
+        store(settings, bucket).probe_conditional_writes()
     async with get_client() as client:
         for pool in POOLS:
             try:

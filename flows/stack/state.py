@@ -66,6 +66,17 @@ def clear_state(home: Path) -> None:
         (home / name).unlink(missing_ok=True)
 
 
+def wanted_bento(home: Path) -> str:
+    """The Bento that the service is to be; empty for the project's own source code."""
+    path = home / "bento.wanted"
+    return path.read_text() if path.is_file() else ""
+
+
+def want_bento(home: Path, folder: Path) -> None:
+    """The service is to be the Bento in ``folder``: the supervisor restarts it so, now and at the next start."""
+    _replace(home / "bento.wanted", str(folder))
+
+
 def secret_key(home: Path) -> str:
     """The store's secret of this installation: made once, readable by its owner only."""
     path = home / "store.key"

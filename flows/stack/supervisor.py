@@ -69,12 +69,13 @@ class Supervisor:
         self._note(ready=True)
 
     def watch(self) -> None:
-        """Returns when asked to stop; restarts agents that died.
+        """Returns when asked to stop; restarts agents that died, and the service when it is to be another Bento.
 
         Raises:
             ServiceUnavailable: if a server died.
         """
         while not self._stopping.wait(WATCH_EVERY_S):
+            self._roll_service()
             for name, running in list(self.running.items()):
                 if running.alive:
                     continue
@@ -84,6 +85,16 @@ class Supervisor:
                 self._start(running.service)
                 self._await(name)
                 self._note(ready=True)
+
+    def _roll_service(self) -> None:
+        wanted = plan.services(self.settings)["service"]
+        if list(wanted.command) == list(self.running["service"].service.command):
+            return
+        logger.warning("the service is started again as %s", wanted.command[4])
+        stop(self.running.pop("service"))
+        self._start(wanted)
+        self._await("service")
+        self._note(ready=True)
 
     def _asked_to_stop(self, number: int, frame: FrameType | None) -> None:
         if not self.entries or self._stopping.is_set():

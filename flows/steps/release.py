@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+import logging
+import time
+from contextlib import suppress
 from typing import Any
 
-from components.deployment.card import Provenance
-from components.deployment.draft import draft
+from components.deployment.bento import bento_folder, build_bento
+from components.deployment.loading import read_card
 from components.deployment.registry import Registry
 from components.deployment.smoke import Service, deploy
-from components.errors import GateRefused
-from components.evaluation.report import read_report
+from components.errors import GateRefused, ServiceUnavailable
+from components.evaluation.seal import read_report
 from components.lineage.checkouts import Checkout
-from components.lineage.closure import code_digest
 from components.lineage.commands import git
 from components.lineage.pipeline import Pipeline
 from components.lineage.transfer import materialise
-from components.settings import load_settings
-from components.tasks import load_run
+from components.settings import Settings, load_settings
 from flows.artifacts import show_text
+from flows.stack.state import want_bento
 from flows.steps.scoring import judge
-from flows.steps.workplace import store, workplace
+from flows.steps.workplace import run_module, store, workplace
+
+logger = logging.getLogger(__name__)
+ROLL_WITHIN_S = 180.0
 
 
 def register(run: str, commit: str) -> str:
@@ -43,17 +47,45 @@ def register(run: str, commit: str) -> str:
         if not decision["passed"]:
             raise GateRefused(run, decision["reasons"])
         folder = place.path / ".swath" / "version"
-        draft(run, place.path, folder, _provenance(place, run))
+        run_module(place, "components.deployment", run, str(folder), *_provenance(place, run))
         return registry.register(run, folder).id
 
 
 def promote(run: str, version: str, commit: str) -> dict[str, Any]:
-    """The version in service, seen there after its golden request; the commit it came from tagged."""
+    """The version in service, seen there after its golden request; the commit it came from tagged.
+
+    Where the service runs other code than the version was made by, a Bento of that code is built and rolled first.
+    """
     settings = load_settings()
-    promotion = deploy(Registry(store(settings)), run, version, Service(settings.service_url))
+    registry, service = Registry(store(settings)), service_of(settings)
+    task, code = read_card(registry.fetch(run, version, settings.home / "versions"))
+    if service.code().get(task) != code:
+        _roll(settings, service, commit, (task, code))
+    promotion = deploy(registry, run, version, service)
     git(settings.project, "tag", "--force", f"promoted/{run}/{promotion.n}", commit)
     show_text(run, "deployment", f"### {run}\n\nversion `{version}` is in service at {settings.service_url}\n")
     return {"run": run, "version": version, "url": settings.service_url}
+
+
+def service_of(settings: Settings) -> Service:
+    """The running service, with the first of its tokens."""
+    return Service(settings.service_url, settings.tokens.split(",")[0].strip())
+
+
+def _roll(settings: Settings, service: Service, commit: str, wanted: tuple[str, str]) -> None:
+    """A Bento of the commit's code in the place of the running service."""
+    bentos = settings.home / "bentoml"
+    with workplace("bento", commit) as place:
+        tag = build_bento(place.path, bentos, place.commit)
+    logger.info("built %s; the service is started again with it", tag)
+    want_bento(settings.home, bento_folder(tag, bentos))
+    until = time.monotonic() + ROLL_WITHIN_S
+    while time.monotonic() < until:
+        with suppress(ServiceUnavailable):
+            if service.code().get(wanted[0]) == wanted[1]:
+                return
+        time.sleep(1.0)
+    raise ServiceUnavailable(f"{tag} did not answer within {ROLL_WITHIN_S:.0f} s; read .swath/logs/service.log")
 
 
 def _in_service(registry: Registry, place: Checkout, run: str) -> str | None:
@@ -67,9 +99,7 @@ def _in_service(registry: Registry, place: Checkout, run: str) -> str | None:
     return promotion.version if theirs == ours else None
 
 
-def _provenance(place: Checkout, run: str) -> Provenance:
-    task = load_run(run)[1].task
-    committed = datetime.fromisoformat(git(place.path, "show", "-s", "--format=%cI", place.commit))
+def _provenance(place: Checkout, run: str) -> list[str]:
+    committed = git(place.path, "show", "-s", "--format=%cI", place.commit)
     report = read_report(place.path / "data" / "reports" / f"{run}.json")
-    digests = {"prepared": str(report["prepared"]), "weights": str(report["weights"])}
-    return Provenance(place.commit, committed, code_digest(task, place.path), digests)
+    return [place.commit, committed, f"prepared={report['prepared']}", f"weights={report['weights']}"]

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from components.deployment.registry import Registry
-from components.evaluation.report import read_report
+from components.evaluation.seal import read_report
 from components.evaluation.table import table, units_table
 from components.lineage.checkouts import Checkout
 from components.settings import Settings, load_settings

@@ -26,27 +26,39 @@ from components.training.batches import Order, batches
 
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 SIDE, CROP_PX, BATCH = 512, 96, 32
-STEPS, ROUNDS = 3, 4
+STEPS, ROUNDS = 3, 3
 LEAST_RATIO = 0.85
 
 
 def measure() -> list[dict[str, Any]]:
-    """Step rates of FC-Siam-diff on crops of 96 x 96 x 10, batch 32, and their ratio: medians of paired rounds."""
-    torch.set_num_threads(2)
+    """The ratio of step rates of FC-Siam-diff on crops of 96 x 96 x 10, batch 32: medians of paired rounds."""
+    # One thread: several spin while they wait for each other, which on a busy machine measures the machine.
+    torch.set_num_threads(1)
     with TemporaryDirectory() as folder:
         network, load = _training(Path(folder))
         step = _stepper(network)
+        start = time.process_time()
         held = list(load(range(2)))
+        loading_s = (time.process_time() - start) / len(held)
         step(held[0])  # the first step allocates
+        start = time.process_time()
+        step(held[1])
+        step_s = time.process_time() - start
         pairs = [  # in turn, so that a busy machine slows both
             (_rate(step, (held[number % 2] for number in range(STEPS))), _rate(step, load(range(STEPS))))
             for _ in range(ROUNDS)
         ]
         gc.collect()
+    ratio = median(loaded / held for held, loaded in pairs)
     return [
-        _row("training steps a second, data in memory", median(held for held, _ in pairs), None, "1/s"),
-        _row("training steps a second, data from shards", median(loaded for _, loaded in pairs), None, "1/s"),
-        _row("training: from shards / in memory", median(got / had for had, got in pairs), LEAST_RATIO, "ratio"),
+        {"name": "training: step rate from shards / in memory", "value": ratio, "limit": LEAST_RATIO, "unit": "ratio"},
+        {
+            "name": "training: CPU time of loading / of a step",
+            "value": loading_s / step_s,
+            "limit": 1 - LEAST_RATIO,  # so it would hold even without a core to load on
+            "unit": "ratio",
+            "less_is_better": True,
+        },
     ]
 
 
@@ -104,10 +116,6 @@ def _params() -> RunParams:
             "method": {"name": "fc-siam-diff", "bands": list(BANDS), "crop_px": CROP_PX},
         }
     )
-
-
-def _row(name: str, value: float, limit: float | None, unit: str) -> dict[str, Any]:
-    return {"name": name, "value": value, "limit": limit, "unit": unit}
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """A small residual U-Net on one stack of channels, for few and small scenes.
 
 Ronneberger et al. 2015 (U-Net, https://arxiv.org/abs/1505.04597) with the residual blocks of He et al. 2016.
-It knows nothing of dates: what differs between them is handed in as channels. Batch norm rather than group
-norm, so that an answer depends on a bounded neighbourhood and can be computed tile by tile.
+It knows nothing of dates: what differs between them is handed in as channels. Normalised over the channels of each
+pixel (layer norm, Ba et al. 2016, https://arxiv.org/abs/1607.06450, as ConvNeXt does): few scenes give poor batch
+statistics, and group norm would let an answer depend on the whole image, so that tiles could not be stitched.
 """
 
 from __future__ import annotations
@@ -17,6 +18,19 @@ LEVELS = 4
 STRIDE_PX = 2 ** (LEVELS - 1)  # answers repeat exactly only under shifts by multiples of this
 RECEPTIVE_PX = 56  # no pixel farther away counts, in any alignment (a test measures it)
 DROPOUT = 0.2
+LEAST_VARIANCE = 1e-2  # a pixel where nothing stands out is not blown up into one where something does
+
+
+class _ChannelNorm(nn.Module):
+    """Mean 0 and variance 1 over the channels of each pixel, then a learnt gain and offset a channel."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gain, self.offset = (nn.Parameter(start(channels, 1, 1)) for start in (torch.ones, torch.zeros))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x - x.mean(1, keepdim=True)
+        return x * torch.rsqrt(x.square().mean(1, keepdim=True) + LEAST_VARIANCE) * self.gain + self.offset
 
 
 class _Block(nn.Module):
@@ -24,8 +38,8 @@ class _Block(nn.Module):
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
-        self.first, self.norm1 = nn.Conv2d(inputs, width, 3, padding=1), nn.BatchNorm2d(width)
-        self.second, self.norm2 = nn.Conv2d(width, width, 3, padding=1), nn.BatchNorm2d(width)
+        self.first, self.norm1 = nn.Conv2d(inputs, width, 3, padding=1), _ChannelNorm(width)
+        self.second, self.norm2 = nn.Conv2d(width, width, 3, padding=1), _ChannelNorm(width)
         self.shortcut = nn.Conv2d(inputs, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -17,6 +17,8 @@ from flows.stack.supervisor import require_up
 
 console = Console()
 LOOK_EVERY_S = 1.0
+LINES_AT_ONCE = 200
+INFO = 20
 
 
 def run_and_follow(flow: str, parameters: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the flow's own result
@@ -53,7 +55,7 @@ def _follow(client: Any, run: UUID, say: Any) -> Any:  # noqa: ANN401 - Prefect'
         found = client.read_flow_run(run)
         for line in _logs(client, run, seen):
             seen += 1
-            console.print(f"[dim]{line.timestamp:%H:%M:%S}[/] {line.message}", highlight=False, markup=True)
+            console.print(f"{line.timestamp:%H:%M:%S} {line.message}", highlight=False, markup=False)
         if found.state.is_final():
             return found.state
         say(found.state.name.lower())
@@ -61,11 +63,20 @@ def _follow(client: Any, run: UUID, say: Any) -> Any:  # noqa: ANN401 - Prefect'
 
 
 def _logs(client: Any, run: UUID, seen: int) -> list[Any]:  # noqa: ANN401
-    from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId, LogFilterLevel
+    """The next lines of the run and of the flows that it called."""
+    from prefect.client.schemas.filters import (
+        FlowRunFilter,
+        FlowRunFilterParentFlowRunId,
+        LogFilter,
+        LogFilterFlowRunId,
+        LogFilterLevel,
+    )
     from prefect.client.schemas.sorting import LogSort
 
-    wanted = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run]), level=LogFilterLevel(ge_=20))
-    found: list[Any] = client.read_logs(wanted, offset=seen, sort=LogSort.TIMESTAMP_ASC)
+    called = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run]))
+    family = [run, *(child.id for child in client.read_flow_runs(flow_run_filter=called))]
+    wanted = LogFilter(flow_run_id=LogFilterFlowRunId(any_=family), level=LogFilterLevel(ge_=INFO))
+    found: list[Any] = client.read_logs(wanted, offset=seen, limit=LINES_AT_ONCE, sort=LogSort.TIMESTAMP_ASC)
     return found
 
 

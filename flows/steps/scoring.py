@@ -22,8 +22,8 @@ def evaluate(run: str, commit: str) -> dict[str, Any]:
         report = read_report(place.path / "data" / "reports" / f"{run}.json")
         show_text(run, "report", f"{table(report)}\n\n{units_table(report)}\n")
         decision = judge(settings, place, run)
-        pictures = place.path / ".swath" / "pictures" / run
-        if pictures.is_dir():  # a restored stage drew none; those of its first run are still published
+        pictures = settings.home / "pictures" / run  # where stages draw, see repro
+        if pictures.is_dir():  # a restored stage draws none; those of its first run are still there
             url = publish(settings, pictures, f"{run}/evaluation")
             show_pictures(run, url, sorted(path.name for path in pictures.glob("*.png")))
         return {**finish(place, run, results, "evaluate"), "passed": decision["passed"], "reasons": decision["reasons"]}

@@ -18,7 +18,7 @@ def train(run: str, commit: str) -> dict[str, Any]:
     settings = load_settings()
     with workplace(f"train-{run}", commit) as place:
         results = [run_stage(place, f"prepare-{run}"), run_stage(place, f"train-{run}")]
-        pictures = place.path / ".swath" / "pictures" / run
+        pictures = settings.home / "pictures" / run  # where stages draw, see repro
         url = publish(settings, pictures, f"{run}/training/{place.commit[:12]}")
         show_pictures(run, url, sorted(path.name for path in pictures.glob("training*.png")))
         return finish(place, run, results, "train")

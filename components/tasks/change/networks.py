@@ -23,6 +23,7 @@ from components.tasks.seam import Batch, Sample, Samples, State
 from models import fully_convolutional_residual as residual
 from models import fully_convolutional_siamese as siamese
 from models import index_unet
+from models.committee import Committee
 
 CLASS_COUNT = 2
 DICE_SMOOTHING_PX = 20.0  # crops without change ask for no change, without dividing by nothing
@@ -53,7 +54,7 @@ def network_of(options: MethodOptions) -> ChangeNetwork:
 
 
 class ChangeNetwork:
-    """A network that answers log-probabilities of unchanged and changed.
+    """A network that answers log-probabilities of unchanged and changed; or several, averaged.
 
     ``halo_px`` is its receptive field: answers with that context equal those of the whole scene, provided tiles
     start on multiples of ``alignment_px``, as pooling windows do.
@@ -62,7 +63,7 @@ class ChangeNetwork:
     def __init__(self, options: MethodOptions, family: Family) -> None:
         view = view_of(options)
         self.options = options
-        self.module = family.make(len(view.channels), CLASS_COUNT)
+        self.module = Committee(partial(family.make, len(view.channels), CLASS_COUNT), options.members)
         self.halo_px: int | None = family.receptive_px
         self.alignment_px = family.stride_px
         self.standardise = Standardise.unfitted(view)
@@ -115,7 +116,8 @@ class ChangeNetwork:
 
     def losses(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """The class-weighted negative log-likelihood and, where asked for, the Dice loss of the change class."""
-        logs, truth = module(*batch["inputs"]).float(), batch["truth"]
+        each = module(*batch["inputs"]).float()  # (member, B, classes, H, W)
+        logs, truth = each.flatten(0, 1), batch["truth"].repeat(len(each), 1, 1)  # (member * B, ...)
         known = truth != NODATA_CODE
         weights = self.class_weights.to(logs.device)[truth.clamp(max=1)] * known
         likelihood = -logs.gather(1, truth.clamp(max=1)[:, None])[:, 0]
@@ -169,8 +171,8 @@ class ChangeNetwork:
     def _turned(self, arguments: Sequence[Tensor], turns: int, flip: bool) -> Tensor:
         """The probability of the turned and flipped scene, turned back."""
         turned = [torch.rot90(each, turns, (2, 3)) for each in arguments]
-        logs = self.module(*[each.flip(3) if flip else each for each in turned])
-        share = logs[0, CHANGED_CODE].exp()
+        logs = self.module(*[each.flip(3) if flip else each for each in turned])  # (member, 1, classes, H, W)
+        share = logs[:, 0, CHANGED_CODE].exp().mean(0)
         return torch.rot90(share.flip(1) if flip else share, -turns, (0, 1))
 
 

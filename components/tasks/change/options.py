@@ -40,6 +40,7 @@ class MethodOptions(Params):
     needs_crs: bool = False
     features: FeatureOptions = FeatureOptions()
     width: int = Field(8, ge=4, description="channels of the first level of index-unet")
+    members: int = Field(1, ge=1, le=16, description="networks trained side by side, whose answers are averaged")
     threshold: float = Field(0.5, gt=0, lt=1, description="probability from which a pixel is called changed")
     flips: bool = Field(False, description="average the answers to all flips and quarter turns")
     crop_px: int = Field(96, ge=16)

@@ -71,10 +71,11 @@ def _logs(client: Any, run: UUID, seen: int) -> list[Any]:  # noqa: ANN401
         LogFilterFlowRunId,
         LogFilterLevel,
     )
-    from prefect.client.schemas.sorting import LogSort
+    from prefect.client.schemas.sorting import FlowRunSort, LogSort
 
     called = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run]))
-    family = [run, *(child.id for child in client.read_flow_runs(flow_run_filter=called))]
+    children = client.read_flow_runs(flow_run_filter=called, sort=FlowRunSort.ID_DESC, limit=LINES_AT_ONCE)
+    family = [run, *(child.id for child in children)]
     wanted = LogFilter(flow_run_id=LogFilterFlowRunId(any_=family), level=LogFilterLevel(ge_=INFO))
     found: list[Any] = client.read_logs(wanted, offset=seen, limit=LINES_AT_ONCE, sort=LogSort.TIMESTAMP_ASC)
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from components.raster.atomic import atomic, write_text
 from components.tasks.params import RunParams
 from components.tasks.seam import Restorable, State, Task
 
-RELEASED = "weights"  # the version's own weights; every other name is that of a fold
+RELEASED = "weights"
+NAMED = 4  # names in a message; a network has hundreds  # the version's own weights; every other name is that of a fold
 
 
 def paths(folder: Path, name: str) -> tuple[Path, Path]:
@@ -85,13 +86,17 @@ def require_arrays(state: State, expected: Mapping[str, tuple[tuple[int, ...], s
     """
     missing, extra = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
     if missing or extra:
-        raise VersionCorrupt(
-            where, f"arrays missing: {', '.join(missing) or 'none'}; extra: {', '.join(extra) or 'none'}"
-        )
+        raise VersionCorrupt(where, f"arrays missing: {_few(missing)}; extra: {_few(extra)}")
     for name, (shape, dtype) in expected.items():
         found = state[name]
         if found.shape != shape or str(found.dtype) != dtype:
             raise VersionCorrupt(where, f"{name} is {found.dtype} {found.shape}, expected {dtype} {shape}")
+
+
+def _few(names: Sequence[str]) -> str:
+    """The first names and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return (", ".join(names[:NAMED]) or "none") + more
 
 
 def module_state(module: nn.Module) -> dict[str, np.ndarray[Any, Any]]:

@@ -11,7 +11,7 @@ from flows.names import RunName
 from flows.policy import as_task
 from flows.steps import release
 
-register_version = as_task(release.register, "register", retries=2)
+register_version = as_task(release.register, "register")
 promote_version = as_task(release.promote, "promote")
 
 

@@ -55,7 +55,8 @@ def _follow(client: Any, run: UUID, say: Any) -> Any:  # noqa: ANN401 - Prefect'
         found = client.read_flow_run(run)
         for line in _logs(client, run, seen):
             seen += 1
-            console.print(f"{line.timestamp:%H:%M:%S} {line.message}", highlight=False, markup=False)
+            told = line.message.partition("Traceback (most recent call last)")[0].rstrip()  # the UI has the rest
+            console.print(f"{line.timestamp:%H:%M:%S} {told}", highlight=False, markup=False, soft_wrap=True)
         if found.state.is_final():
             return found.state
         say(found.state.name.lower())

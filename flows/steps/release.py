@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from components.deployment.bento import bento_folder, build_bento
@@ -15,6 +15,7 @@ from components.deployment.smoke import Service, deploy
 from components.errors import GateRefused, ServiceUnavailable
 from components.evaluation.seal import read_report
 from components.lineage.checkouts import Checkout
+from components.lineage.closure import code_digest
 from components.lineage.commands import git
 from components.lineage.pipeline import Pipeline
 from components.lineage.transfer import materialise
@@ -31,7 +32,7 @@ ROLL_WITHIN_S = 180.0
 def register(run: str, commit: str) -> str:
     """The version made of a scored run that passes its gate.
 
-    A run whose weights and report are those of the version in service is that version: nothing is registered.
+    A run with the numbers and answers of the version in service is not judged against itself.
 
     Raises:
         GateRefused: with every reason.
@@ -40,12 +41,13 @@ def register(run: str, commit: str) -> str:
     registry = Registry(store(settings))
     with workplace(f"deploy-{run}", commit) as place:
         materialise(place, Pipeline(place.path), [f"models/weights/{run}", f"data/prepared/{run}"])
-        same = _in_service(registry, place, run)
-        if same:
-            return same
-        decision = judge(settings, place, run)
-        if not decision["passed"]:
-            raise GateRefused(run, decision["reasons"])
+        standing = _standing(registry, place, run)
+        if standing.version:
+            return standing.version
+        if not standing.same_model:
+            decision = judge(settings, place, run)
+            if not decision["passed"]:
+                raise GateRefused(run, decision["reasons"])
         folder = place.path / ".swath" / "version"
         run_module(place, "components.deployment", run, str(folder), *_provenance(place, run))
         return registry.register(run, folder).id
@@ -88,15 +90,32 @@ def _roll(settings: Settings, service: Service, commit: str, wanted: tuple[str, 
     raise ServiceUnavailable(f"{tag} did not answer within {ROLL_WITHIN_S:.0f} s; read .swath/logs/service.log")
 
 
-def _in_service(registry: Registry, place: Checkout, run: str) -> str | None:
-    """The id of the version in service where it rests on the very report of this checkout."""
+@dataclass(frozen=True)
+class _Standing:
+    """How a scored run stands to the version in service."""
+
+    same_model: bool = False  # the same numbers and answers; other code may have made them
+    version: str = ""  # the version in service, where it is this very run
+
+
+def _standing(registry: Registry, place: Checkout, run: str) -> _Standing:
+    """A run that gives the numbers and answers of the version in service need not beat itself.
+
+    It is that version or, where the code changed around it, the same model released for today's code.
+    """
     promotion = registry.promoted(run)
     if promotion is None or promotion.version is None:
-        return None
+        return _Standing()
     champion = registry.fetch(run, promotion.version, load_settings().home / "versions")
-    theirs = json.loads((champion / "report.json").read_text())["digest"]
-    ours = read_report(place.path / "data" / "reports" / f"{run}.json")["digest"]
-    return promotion.version if theirs == ours else None
+    theirs = read_report(champion / "report.json")
+    ours = read_report(place.path / "data" / "reports" / f"{run}.json")
+    if any(theirs[key] != ours[key] for key in ("weights", "prepared", "rows")):
+        return _Standing()
+    task, code = read_card(champion)
+    if theirs["digest"] == ours["digest"] and code == code_digest(task, place.path):
+        return _Standing(same_model=True, version=promotion.version)
+    logger.info("the same model as %s, released anew for other code or words", promotion.version)
+    return _Standing(same_model=True)
 
 
 def _provenance(place: Checkout, run: str) -> list[str]:

@@ -11,7 +11,7 @@ from components.evaluation.compare import compare, judge, main
 from components.evaluation.evidence import Cost
 from components.evaluation.report import build
 from components.evaluation.scoring import score
-from components.evaluation.seal import digest_of, read_report, write_report
+from components.evaluation.seal import digest_of, read_report, sealed, write_report
 from tests.evaluation import toy
 
 
@@ -72,10 +72,23 @@ def test_a_champion_that_may_know_the_test_places_is_refused_by_name(job, report
     assert "its fold-0 held out place-0, place-1, place-2, the candidate's place-0" in found.decision.reasons[0]
 
 
-def test_a_champion_whose_weights_cannot_be_read_is_refused_by_name(job, report, tmp_path):
-    champion = version(tmp_path / "v1", (9.0, 9.0, 9.0))
+def unreadable(folder, report):
+    champion = version(folder, (9.0, 9.0, 9.0))
     (champion / "folds/fold-0.safetensors").write_bytes(b"broken")
-    assert version_id(champion) in judged(job, report, champion, tmp_path).decision.reasons[0]
+    write_report(report, champion / "report.json")
+    return champion
+
+
+def test_a_champion_whose_weights_cannot_be_read_is_refused_by_name(job, report, tmp_path):
+    champion = unreadable(tmp_path / "v1", sealed({**report, "prepared": "other chips"}))
+    reasons = judged(job, report, champion, tmp_path).decision.reasons
+    assert any(version_id(champion) in reason and "cannot be compared" in reason for reason in reasons)
+
+
+def test_a_champion_that_today_s_code_cannot_load_stands_by_its_report_on_the_same_chips(job, report, tmp_path):
+    champion = unreadable(tmp_path / "v1", report)
+    reasons = judged(job, report, champion, tmp_path).decision.reasons
+    assert any("champion" in reason and "difference 0" in reason for reason in reasons)
 
 
 def test_a_champion_is_scored_once_per_version_and_chips(job, report, tmp_path):

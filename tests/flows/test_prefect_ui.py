@@ -79,16 +79,15 @@ def runs_of(api, flow):
 def finished(stack, browser):
     """The lifecycle of the sandbox run, started by clicks in the form of the Prefect UI."""
     from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import Select
 
     api = stack["SWATH_PREFECT_API_URL"]
     deployment = httpx.get(f"{api}/deployments/name/lifecycle/lifecycle", timeout=30).json()["id"]
     browser.get(f"{api.removesuffix('/api')}/deployments/deployment/{deployment}/run")
     page = browser.find_element(By.TAG_NAME, "body")
     wait_for(lambda: "which run to bring" in page.text, 60)
-    browser.find_element(By.CSS_SELECTOR, ".p-select").click()
-    wait_for(lambda: [e for e in browser.find_elements(By.CSS_SELECTOR, ".p-select-option") if e.text == RUN], 30)[
-        0
-    ].click()
+    control = wait_for(lambda: browser.find_elements(By.CSS_SELECTOR, "select.p-native-select__control"), 30)[0]
+    Select(control).select_by_value(RUN)
     browser.find_element(By.XPATH, "//button[normalize-space()='Submit']").click()
     wait_for(lambda: runs_of(api, "lifecycle"), 60)
     return wait_for(lambda: [run for run in runs_of(api, "lifecycle") if run[0] not in RUNNING], 1200, 3.0)[0]
@@ -151,3 +150,56 @@ def test_the_run_left_no_checkout_behind(finished, clone):
     assert not [path for path in (clone / ".swath" / "checkouts").glob("*") if path.is_dir()]
     status = subprocess.run(["git", "status", "--porcelain"], cwd=clone, capture_output=True, text=True, check=True)
     assert status.stdout == ""
+
+
+def processes_in(clone, word):
+    import psutil
+
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        line = " ".join(process.info["cmdline"] or ())
+        if word in line and str(process.info["cwd"] or "").startswith(str(clone)):
+            found.append(process)
+    return found
+
+
+@pytest.fixture
+def training(finished, stack, clone):
+    """A fresh training in flight: a commit with another seed, so that nothing can be restored."""
+    params = clone / "components" / "tasks" / "change" / "params" / f"{RUN}.yaml"
+    params.write_text(params.read_text().replace("\nseed: ", "\nseed: 9"))
+    author = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+    subprocess.run(["git", *author, "commit", "--quiet", "-am", "another seed"], cwd=clone, check=True)
+    api = stack["SWATH_PREFECT_API_URL"]
+    deployment = httpx.get(f"{api}/deployments/name/train/train", timeout=30).json()["id"]
+    body = {"parameters": {"run": RUN}, "state": {"type": "SCHEDULED"}}
+    run = httpx.post(f"{api}/deployments/{deployment}/create_flow_run", json=body, timeout=30).json()["id"]
+    wait_for(lambda: processes_in(clone, "-m components.training"), 180)
+    return run
+
+
+def state_of(stack, run):
+    return httpx.get(f"{stack['SWATH_PREFECT_API_URL']}/flow_runs/{run}", timeout=30).json()["state"]["type"]
+
+
+def nothing_is_left(clone):
+    folders = [path for path in (clone / ".swath" / "checkouts").glob("*") if path.is_dir()]
+    return not folders and not processes_in(clone, "-m components.training")
+
+
+def test_a_run_cancelled_in_the_ui_ends_at_once_and_leaves_nothing(training, stack, clone):
+    cancel = {"state": {"type": "CANCELLING"}}
+    url = f"{stack['SWATH_PREFECT_API_URL']}/flow_runs/{training}/set_state"
+    assert httpx.post(url, json=cancel, timeout=30).json()["status"] == "ACCEPT"
+    wait_for(lambda: state_of(stack, training) == "CANCELLED", 60)
+    wait_for(lambda: nothing_is_left(clone), 30)
+
+
+def test_a_killed_agent_leaves_a_terminal_run_and_a_free_slot(training, stack, clone):
+    agent = next(iter(processes_in(clone, "--name gpu-agent")))
+    for process in (*agent.children(recursive=True), agent):
+        if "components" not in " ".join(process.cmdline()):  # trainers end by themselves when their flow is gone
+            process.kill()
+    wait_for(lambda: state_of(stack, training) == "CRASHED", 150)
+    wait_for(lambda: not processes_in(clone, "-m components.training"), 30)
+    wait_for(lambda: processes_in(clone, "--name gpu-agent"), 60)  # the supervisor started another

@@ -81,7 +81,8 @@ def _profile(scene: Scene, encoding: Encoding) -> dict[str, Any]:
     rows, cols = scene.grid.shape
     # MINISBLACK and no alpha: GDAL would take three or four 8-bit bands for a picture with transparency.
     profile = {"driver": "GTiff", "height": rows, "width": cols, "count": len(scene.bands), "dtype": encoding.dtype}
-    profile |= {"nodata": encoding.nodata, "photometric": "MINISBLACK", "alpha": "NO", "BIGTIFF": "IF_SAFER"}
+    photometric = "PALETTE" if _has_colours(scene, encoding) else "MINISBLACK"
+    profile |= {"nodata": encoding.nodata, "photometric": photometric, "alpha": "NO", "BIGTIFF": "IF_SAFER"}
     if scene.grid.crs is not None or scene.grid.transform != Affine.identity():
         profile |= {"transform": scene.grid.transform}
     return profile if scene.grid.crs is None else profile | {"crs": scene.grid.crs}
@@ -99,12 +100,16 @@ def _describe(dataset: Any, scene: Scene, encoding: Encoding) -> None:  # noqa: 
     if scene.classes:
         tags[CLASSES_TAG] = classes_as_text(scene.classes)
     dataset.update_tags(**tags)
-    if scene.classes and count == 1 and encoding.dtype == "uint8":
+    if _has_colours(scene, encoding):
         dataset.write_colormap(1, _colour_table(scene.classes))
     elif scene.bands in _RGB:
         dataset.colorinterp = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
     else:
         dataset.colorinterp = (ColorInterp.gray,) + (ColorInterp.undefined,) * (count - 1)
+
+
+def _has_colours(scene: Scene, encoding: Encoding) -> bool:
+    return bool(scene.classes) and len(scene.bands) == 1 and encoding.dtype == "uint8"
 
 
 def _colour_table(classes: tuple[Class, ...]) -> dict[int, tuple[int, int, int, int]]:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
+from components.evaluation.compare import compare
+from components.evaluation.report import headline
+from components.evaluation.seal import read_report
+
 FOLDER = Path(__file__).parent
+ROOT = FOLDER.parent
+BEGIN, END = "<!-- runs: written by `make pictures` -->", "<!-- /runs -->"
 STEPS = (
     ("scenes", "folder of GeoTIFFs\nor the sandbox"),
     ("ingest", "COG, STAC, SHA-256,\nquarantine"),
@@ -48,14 +55,49 @@ def way() -> None:
 
 
 def evaluations() -> None:
-    """Test places of each evaluated run, copied from its newest evaluation here."""
-    pictures = FOLDER.parent / ".swath" / "pictures"
-    for run in sorted(path.name for path in pictures.glob("*/")):
-        for name in ("intervals.png", "training.png", "gallery.png"):
-            if (pictures / run / name).is_file():
-                shutil.copyfile(pictures / run / name, FOLDER / f"{run}-{name}")
+    """Scores of each evaluated run, and the test places that it does best and worst, from its last evaluation here."""
+    state = FOLDER.parent / ".swath" / "pictures"
+    for path in sorted((FOLDER.parent / "data" / "reports").glob("*.json")):
+        report = json.loads(path.read_text())
+        units = report["methods"]["candidate"]["units"]
+        metric = report["primary"]["name"]
+        ranked = sorted((unit for unit in units if units[unit][metric] is not None), key=lambda u: units[u][metric])
+        for name, source in (("scores", "scores"), ("best", ranked[-1]), ("worst", ranked[0])):
+            picture = state / path.stem / f"{source}.png"
+            if picture.is_file():
+                shutil.copyfile(picture, FOLDER / f"{path.stem}-{name}.png")
+
+
+def runs_table() -> str:
+    """The runs as a Markdown table, from the reports in git and the gate's decision on them."""
+    lines = [
+        "| run | data | candidate, F1 [95 % interval over places] | best baseline | gain over each baseline | gate |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for path in sorted((ROOT / "data" / "reports").glob("*.json")):
+        report = read_report(path)
+        found = headline(report)
+        verdict = compare(ROOT, path.stem, None, cache=ROOT / ".swath" / "cache" / "scores").decision
+        said = "passes" if verdict.passed else f"refuses: {'; '.join(verdict.reasons)}"
+        gains = ", ".join(
+            f"{name} {gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
+            for name, gain in report["gains"].items()
+            if report["methods"][name]["role"] == "baseline"
+        )
+        data = f"{report['dataset']}, {found.units}; {report['protocol']['kind']}"
+        lines.append(f"| `{path.stem}` | {data} | {found.candidate} | {found.baseline} | {gains} | {said} |")
+    return "\n".join(lines) + "\n"
+
+
+def readme() -> None:
+    """The table of runs written between its marks in the README."""
+    path = ROOT / "README.md"
+    head, _, rest = path.read_text().partition(BEGIN)
+    tail = rest.partition(END)[2]
+    path.write_text(f"{head}{BEGIN}\n{runs_table()}{END}{tail}")
 
 
 if __name__ == "__main__":
     way()
     evaluations()
+    readme()

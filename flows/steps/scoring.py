@@ -9,9 +9,14 @@ from components.deployment.registry import Registry
 from components.evaluation.seal import read_report
 from components.evaluation.table import table, units_table
 from components.lineage.checkouts import Checkout
+from components.lineage.commands import git
+from components.lineage.pipeline import Pipeline
+from components.lineage.transfer import materialise
 from components.settings import Settings, load_settings
 from flows.artifacts import publish, show_pictures, show_text
 from flows.steps.workplace import finish, run_module, run_stage, store, workplace
+
+SCORES = "scores.png"  # the last picture that an evaluation draws
 
 
 def evaluate(run: str, commit: str) -> dict[str, Any]:
@@ -19,14 +24,23 @@ def evaluate(run: str, commit: str) -> dict[str, Any]:
     settings = load_settings()
     with workplace(f"evaluate-{run}", commit) as place:
         results = [run_stage(place, f"evaluate-{run}")]
+        # A report that git already holds needs no chips; the comparison and the pictures do.
+        materialise(place, Pipeline(place.path), [f"data/prepared/{run}", f"models/weights/{run}"])
         report = read_report(place.path / "data" / "reports" / f"{run}.json")
         show_text(run, "report", f"{table(report)}\n\n{units_table(report)}\n")
         decision = judge(settings, place, run)
         pictures = settings.home / "pictures" / run  # where stages draw, see repro
-        if pictures.is_dir():  # a restored stage draws none; those of its first run are still there
-            url = publish(settings, pictures, f"{run}/evaluation")
-            show_pictures(run, url, sorted(path.name for path in pictures.glob("*.png")))
+        if not (pictures / SCORES).is_file():  # the stage was restored, here for the first time
+            _draw(place, run)
+        url = publish(settings, pictures, f"{run}/evaluation")
+        show_pictures(run, url, sorted(path.name for path in pictures.glob("*.png")))
         return {**finish(place, run, results, "evaluate"), "passed": decision["passed"], "reasons": decision["reasons"]}
+
+
+def _draw(place: Checkout, run: str) -> None:
+    """The pictures of an evaluation whose report is recorded already; report and timings stay the recorded ones."""
+    run_module(place, "components.evaluation", run)
+    git(place.path, "checkout", "--quiet", "HEAD", "--", "data/reports", "data/timings")
 
 
 def judge(settings: Settings, place: Checkout, run: str) -> dict[str, Any]:

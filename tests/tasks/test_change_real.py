@@ -9,6 +9,7 @@ import pytest
 from components.inference.tiled import predict
 from components.ingestion.ingest import ingest
 from components.raster.dataset import read_sources
+from components.raster.io import read_scene
 from components.tasks import load_run
 from components.tasks.seam import Sample
 
@@ -63,3 +64,23 @@ def test_borders_without_data_are_neither_answered_nor_counted(chips):
 
 def _sample(chip):
     return Sample(chip.id, chip.place, chip.inputs, chip.targets)
+
+
+@pytest.mark.parametrize("dataset", ["levir-cd", "dsifn"])
+@pytest.mark.parametrize("method", ["cva-otsu", "pca-kmeans"])
+def test_pictures_without_a_place_are_ingested_and_predicted(dataset, method, tmp_path):
+    folder = FIRES.parent / {"levir-cd": "levir_cd_samples", "dsifn": "dsifn_samples"}[dataset]
+    if not folder.is_dir():
+        pytest.skip(f"the real samples are not at {folder}; set SWATH_REAL_DATA")
+    declared = tmp_path / dataset
+    declared.mkdir()
+    (declared / "dataset.yaml").write_text((PROJECT / f"data/sources/{dataset}/dataset.yaml").read_text())
+    ingest(folder, declared, max_lost=0.2)
+    source = read_sources(declared / "raw")[0]
+    pair = {name: read_scene(source.files[name]) for name in ("before", "after")}
+    task, params = load_run("change-sandbox")
+    options = {"name": method, "bands": list(pair["before"].bands), "unit": pair["before"].unit}
+    found = predict(task.methods(params.model_copy(update={"method": options})).candidate, pair)["change"]
+    assert found.grid.crs is None
+    assert found.grid.same_as(pair["before"].grid)
+    assert 0 < (found.array == 1).mean() < 0.6

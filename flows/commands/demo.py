@@ -87,10 +87,6 @@ def _ask(url: str, folder: Path) -> None:
         raise ServiceUnavailable(f"{url}/change answered {answer.status_code}: {answer.text[:300]}")
     (folder / "change.tif").write_bytes(answer.content)
     change = read_scene(folder / "change.tif")
-    task, params = load_run(RUN)
-    sample = Sample("fresh", "fresh", {"before": pair.before, "after": pair.after}, _target(task, pair, params))
+    task, _ = load_run(RUN)
+    sample = Sample("fresh", "fresh", {"before": pair.before, "after": pair.after}, {"change": pair.change})
     save_picture(task.draw(sample, {"change": change}), folder / "answer.png")
-
-
-def _target(task: Any, pair: Any, params: Any) -> Any:  # noqa: ANN401
-    return {"change": pair.change}

@@ -85,13 +85,11 @@ def services(settings: Settings) -> dict[str, Service]:
     server = [python, "-m", "prefect", "server", "start", "--host", host, "--port", port]
     static = [python, "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(reports)]
     www, bento = settings.reports_url, settings.service_url
-    what = wanted_bento(settings.home) or "serving.service:SwathService"
-    serve = [python, "-m", "bentoml", "serve", what, "--host", "127.0.0.1"]
     found = {
         "store": store,
         "prefect": service("prefect", server, api.removesuffix("/api"), f"{api}/health"),
         "reports": service("reports", [*static, www.rsplit(":", 1)[1]], www, www),
-        "service": service("service", [*serve, "--port", bento.rsplit(":", 1)[1]], bento, f"{bento}/readyz"),
+        "service": service("service", serve_command(settings), bento, f"{bento}/readyz"),
     }
     for pool in POOLS:
         worker = [python, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process"]
@@ -108,6 +106,13 @@ def services(settings: Settings) -> dict[str, Service]:
             restart=True,
         )
     return found
+
+
+def serve_command(settings: Settings) -> list[str]:
+    """How the service is started: as the Bento that is wanted, or from the project's own source code."""
+    what = wanted_bento(settings.home) or "serving.service:SwathService"
+    port = settings.service_url.rsplit(":", 1)[1]
+    return [sys.executable, "-m", "bentoml", "serve", what, "--host", "127.0.0.1", "--port", port]
 
 
 def _secret(settings: Settings) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import FrameType
 
 from components.errors import ServiceUnavailable, SwathError
@@ -87,10 +88,11 @@ class Supervisor:
                 self._note(ready=True)
 
     def _roll_service(self) -> None:
-        wanted = plan.services(self.settings)["service"]
-        if list(wanted.command) == list(self.running["service"].service.command):
+        service, command = self.running["service"].service, plan.serve_command(self.settings)
+        if list(service.command) == command:
             return
-        logger.warning("the service is started again as %s", wanted.command[4])
+        wanted = replace(service, command=command)
+        logger.warning("the service is started again as %s", command[4])
         stop(self.running.pop("service"))
         self._start(wanted)
         self._await("service")

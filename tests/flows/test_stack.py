@@ -94,6 +94,17 @@ def test_the_wanted_bento_is_remembered(tmp_path):
     assert wanted_bento(tmp_path).endswith("bentos/x")
 
 
+def test_looking_for_another_bento_leaves_the_store_s_files_alone(tmp_path):
+    from flows.stack.plan import serve_command
+
+    settings = Settings(project=tmp_path)
+    before = serve_command(settings)
+    want_bento(settings.home, tmp_path / "other")
+    assert str(tmp_path / "other") in serve_command(settings)
+    assert before != serve_command(settings)
+    assert not (settings.home / "store").exists()
+
+
 def test_the_doctor_names_a_package_that_differs_from_the_lock(tmp_path):
     (tmp_path / "requirements.lock").write_text("# pins\nnumpy==0.0.1  # never\n")
     texts = [finding.text for finding in findings(Settings(project=tmp_path)) if not finding.good]

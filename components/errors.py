@@ -104,6 +104,14 @@ class Interrupted(SwathError):
         self.exit_code = 128 + signal_number
 
 
+class PredictionStopped(Interrupted):
+    """A prediction that was told to stop, and did so between two tiles."""
+
+    def __init__(self) -> None:
+        SwathError.__init__(self, "the prediction was stopped; nothing was written")
+        self.exit_code = 130
+
+
 class GateRefused(SwathError):
     """The candidate stays out of service; every reason has number, limit and interval."""
 

@@ -1,24 +1,26 @@
-"""Where the results of tiles come together: rasters by their place, features by the tile that they lie in."""
+"""Where the results of tiles come together in memory: rasters by their place, features across the seams."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from components.inference.joining import Joiner
 from components.inference.method import Outputs
+from components.inference.tiling import Tile, weights
 from components.raster.grid import Grid, Window
-from components.raster.scene import Features, Scene
+from components.raster.scene import Array, Features, Scene
 
 
 class Canvas:
-    """Outputs in the making: whole rasters that tiles are pasted into, and features tile by tile."""
+    """Outputs in the making: whole rasters that tiles are pasted into, and features."""
 
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
         self._scenes: dict[str, Scene] = {}
-        self._features: dict[str, list[Features]] = {}
+        self._features: dict[str, Joiner] = {}
 
     @property
     def can_stay_empty(self) -> bool:
@@ -29,54 +31,82 @@ class Canvas:
     @property
     def outputs(self) -> Outputs:
         """What was pasted so far; nodata (0 where there is none) elsewhere."""
-        return {**self._scenes, **{name: _joined(parts) for name, parts in self._features.items()}}
+        return {**self._scenes, **{name: joiner.joined() for name, joiner in self._features.items()}}
 
-    def paste(self, outputs: Outputs, core: Window, padded: Window) -> None:
-        """Adds the ``core`` of outputs that lie on the grid of ``padded``.
+    def paste(self, outputs: Outputs, tile: Tile) -> None:
+        """Adds outputs that lie on the grid of ``tile.padded``.
 
         Raises:
             GridMismatch: if an output lies elsewhere.
             ValueError: if an output changes its type, bands or unit from tile to tile.
         """
-        inside = core.within(padded)
         for name, output in outputs.items():
             if isinstance(output, Features):
-                self._features.setdefault(name, []).append(_within(output, self.grid.crop(core)))
+                self._features.setdefault(name, Joiner(self.grid)).add(output, tile)
                 continue
-            output.grid.require_same(self.grid.crop(padded), f"output {name} must lie on the grid of the inputs")
+            require_place(name, output, self.grid, tile)
             if name not in self._scenes:
                 self._scenes[name] = _blank(output, self.grid)
-            _require_same_kind(name, self._scenes[name], output)
-            rows, cols = core.slices
-            self._scenes[name].array[:, rows, cols] = output.crop(inside).array
+            require_same_kind(name, self._scenes[name], output)
+            whole = self._scenes[name].array
+            for window, pixels, added in parts(output, tile, self.grid.shape):
+                rows, cols = window.slices
+                if added:
+                    whole[:, rows, cols] += pixels
+                else:
+                    whole[:, rows, cols] = pixels
+
+
+def parts(output: Scene, tile: Tile, shape: tuple[int, int]) -> list[tuple[Window, Array, bool]]:
+    """What a tile says of a raster: windows, their pixels, and whether these are added to what stands there.
+
+    Without blending that is its core. With it, shares of all its reach: those over its upper and left edge are added
+    to the shares that the tiles above and to the left have left there. A pixel without a value has none in the end.
+    """
+    inside = tile.reach.within(tile.padded)
+    if tile.reach == tile.core or not is_blended(output):
+        return [(tile.core, output.crop(tile.core.within(tile.padded)).array, False)]
+    rows, cols = weights(tile, shape)
+    shares = output.crop(inside).array * (rows[:, None] * cols).astype(output.array.dtype)
+    top, left = (2 * (a - b) for a, b in ((tile.core.row, tile.reach.row), (tile.core.col, tile.reach.col)))
+    top, left = min(top, tile.reach.rows), min(left, tile.reach.cols)
+    row, col = tile.reach.row, tile.reach.col
+    height, width = tile.reach.rows, tile.reach.cols
+    found = (
+        (Window(row, col, top, width), shares[:, :top], True),
+        (Window(row + top, col, height - top, left), shares[:, top:, :left], True),
+        (Window(row + top, col + left, height - top, width - left), shares[:, top:, left:], False),
+    )
+    return [each for each in found if each[0].rows and each[0].cols]
+
+
+def is_blended(output: Scene) -> bool:
+    """True for numbers that can be averaged and say by NaN that there is none."""
+    return output.unit != "class" and output.nodata is not None and bool(np.isnan(output.nodata))
+
+
+def require_place(name: str, output: Scene, grid: Grid, tile: Tile) -> None:
+    """Nothing where an output lies on the grid of the tile.
+
+    Raises:
+        GridMismatch: names both grids.
+    """
+    output.grid.require_same(grid.crop(tile.padded), f"output {name} must lie on the grid of the inputs")
+
+
+def require_same_kind(name: str, first: Scene, output: Scene) -> None:
+    """Nothing where an output is of the type, bands and unit that it had before: pasting would truncate or mislabel.
+
+    Raises:
+        ValueError: names both.
+    """
+    kinds: list[tuple[Any, ...]] = [(scene.array.dtype, scene.bands, scene.unit) for scene in (first, output)]
+    if kinds[0] != kinds[1]:
+        raise ValueError(f"output {name} changes between tiles: {kinds[0]}, then {kinds[1]}")
 
 
 def _blank(like: Scene, grid: Grid) -> Scene:
     """A scene of that kind over the whole grid, filled with its nodata (0 where it has none)."""
     fill = 0 if like.nodata is None else like.nodata
     array = np.full((len(like.bands), *grid.shape), fill, dtype=like.array.dtype)
-    return like.with_array(array, grid=grid)
-
-
-def _require_same_kind(name: str, first: Scene, output: Scene) -> None:
-    kinds = [(scene.array.dtype, scene.bands, scene.unit) for scene in (first, output)]
-    if kinds[0] != kinds[1]:  # pasting would truncate or mislabel in silence
-        raise ValueError(f"output {name} changes between tiles: {kinds[0]}, then {kinds[1]}")
-
-
-def _within(features: Features, grid: Grid) -> Features:
-    """Those whose representative point lies in the grid: what two tiles both found counts once."""
-    inverse = ~grid.transform
-    points = [each.representative_point() for each in features.geometries]
-    places = [cast("tuple[float, float]", inverse @ (point.x, point.y)) for point in points]
-    keep = [0 <= row < grid.shape[0] and 0 <= col < grid.shape[1] for col, row in places]
-    chosen = tuple(each for each, kept in zip(features.geometries, keep, strict=True) if kept)
-    return Features(
-        chosen, features.crs, {name: column[np.array(keep, bool)] for name, column in features.table.items()}
-    )
-
-
-def _joined(parts: Sequence[Features]) -> Features:
-    geometries = tuple(geometry for part in parts for geometry in part.geometries)
-    table = {name: np.concatenate([part.table[name] for part in parts]) for name in parts[0].table}
-    return Features(geometries, parts[0].crs, table)
+    return replace(like, array=array, grid=grid)

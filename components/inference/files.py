@@ -1,28 +1,39 @@
-"""Prediction from files to a file: windowed reads in, one Cloud Optimised GeoTIFF out."""
+"""Prediction from files to files: windows in, Cloud Optimised GeoTIFF or GeoJSON out, memory for a few tiles."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+
+import numpy as np
 
 from components.errors import UnknownName
-from components.inference.method import Method, Outputs
-from components.inference.tiled import Progress, predict, predict_tiles
-from components.raster.cog import write_scene
+from components.inference.engine import Plan, Progress, Stop, run
+from components.inference.method import Inputs, Method, WithoutSurvey
+from components.inference.sampling import survey_view
+from components.inference.sheets import Sheets
+from components.inference.tiled import TILE_PX, plan_of
+from components.inference.tiling import STRIP, Layout
+from components.inference.timings import Timings
+from components.raster.atomic import write_text
 from components.raster.grid import Grid, Window
-from components.raster.io import describe, read_scene
-from components.raster.scene import Features, Scene
+from components.raster.handles import block_cache
+from components.raster.io import describe, holds_data, read_scene
+from components.raster.vectors import to_geojson
 
 Bands = Mapping[str, Sequence[str]]
+LEAST_CACHE, MOST_CACHE = 32 * 2**20, 256 * 2**20  # bytes of decoded blocks
 
 
-@runtime_checkable
-class WithoutSurvey(Protocol):
-    """A method that may declare `needs_survey = False`: then no pass over the whole scene is read for it."""
+@dataclass(frozen=True)
+class Prediction:
+    """What was written where, and where the time went."""
 
-    needs_survey: bool
+    path: Path
+    grid: Grid
+    timings: Timings
 
 
 def predict_file(
@@ -33,43 +44,67 @@ def predict_file(
     output: str,
     bands: Bands | None = None,
     tags: Mapping[str, str] | None = None,
-    tile_px: int = 512,
+    tile_px: int = TILE_PX,
     progress: Progress | None = None,
-) -> Scene:
-    """The output of that name, written as a COG on the grid of the inputs, with ``tags`` in its metadata.
+    stop: Stop | None = None,
+) -> Prediction:
+    """The output of that name on the grid of the inputs: a raster as COG with ``tags``, features as GeoJSON.
 
-    ``bands`` names the bands to read by input; all of the file's for an input that is not named. The file
-    appears whole or not at all.
+    ``bands`` names the bands to read by input; all of the file's for an input that is not named. The file appears
+    whole or not at all. A method with a survey is shown the whole scene, or evenly spread blocks of one of more than
+    4096 x 4096 pixels; a method without halo gets the whole scene whatever its size.
 
     Raises:
         GridMismatch: if the inputs do not share one grid.
         BandMismatch: if a file lacks a band.
         BadScene: if a file cannot be read.
-        UnknownName: if the method has no raster output of that name; lists those it has.
+        UnknownName: if the method has no output of that name; lists those it has.
+        PredictionStopped: if ``stop`` said so between two tiles.
+        OSError: if the disk is full; nothing is left behind then.
     """
-    outputs = _predicted(method, paths, bands or {}, tile_px, progress)
-    found = outputs.get(output)
-    if found is None or isinstance(found, Features):
-        raise UnknownName("raster output", output, [n for n, each in outputs.items() if isinstance(each, Scene)])
-    scene = replace(found, tags={**found.tags, **(tags or {})})
-    write_scene(scene, out)
-    return scene
+    source = _Files(dict(paths), dict(bands or {}), _one_grid(paths))
+    wants_survey = not (isinstance(method, WithoutSurvey) and not method.needs_survey)
+    surveyed = method.survey(survey_view(source)) if wants_survey else method
+    plan = _plan(surveyed, source.grid, tile_px)
+    sheets = Sheets(source.grid, {output: out}, tags or {}, plan.layout.blend_px > 0)
+    with block_cache(source.cache_bytes(plan)), sheets:
+        timings = run(surveyed, source, sheets, plan, progress, stop)
+        if output not in sheets.found:
+            raise UnknownName("output", output, sheets.found)
+        if output in sheets.features:
+            write_text(out, json.dumps(to_geojson(sheets.features[output].joined()), separators=(",", ":")))
+        sheets.finish()
+    return Prediction(out, source.grid, timings)
 
 
-def _predicted(
-    method: Method, paths: Mapping[str, Path], bands: Bands, tile_px: int, progress: Progress | None
-) -> Outputs:
-    """Outputs in memory; inputs by window where no whole-scene pass is needed."""
-    grid = _one_grid(paths)
+def _plan(method: Method, grid: Grid, tile_px: int) -> Plan:
+    """One tile where the method needs the whole scene, or the scene is no larger than a tile."""
+    if method.halo_px is not None and max(grid.shape) > tile_px:
+        return plan_of(method, tile_px)
+    return Plan(Layout(max(grid.shape), 0), readers=1)
 
-    def read(window: Window | None) -> dict[str, Scene]:
-        return {name: read_scene(path, bands=bands.get(name), window=window) for name, path in paths.items()}
 
-    whole = method.halo_px is None or max(grid.shape) <= tile_px
-    surveyed = not (isinstance(method, WithoutSurvey) and not method.needs_survey)
-    if whole or surveyed:
-        return predict(method, read(None), tile_px=tile_px, progress=progress)
-    return predict_tiles(method, grid, read, tile_px=tile_px, progress=progress)
+@dataclass(frozen=True)
+class _Files:
+    """Rasters on disk that share one grid, read by window; a thread has handles of its own."""
+
+    paths: Mapping[str, Path]
+    bands: Bands
+    grid: Grid
+
+    def read(self, window: Window) -> Inputs:
+        return {name: read_scene(path, bands=self.bands.get(name), window=window) for name, path in self.paths.items()}
+
+    def cache_bytes(self, plan: Plan) -> int:
+        """What must stay decoded so that no block is decoded twice in a strip: as much as some tiles, no more."""
+        infos = {name: describe(path) for name, path in self.paths.items()}
+        pixel = sum(len(self.bands.get(n, i.bands)) * np.dtype(i.dtype).itemsize for n, i in infos.items())
+        margin = 2 * (plan.layout.margin_px + max(max(info.block_shape) for info in infos.values()))
+        height, width = (min(plan.layout.size_px * n + margin, max(self.grid.shape)) for n in (1, STRIP))
+        return min(max(LEAST_CACHE, plan.readers * pixel * height * width), MOST_CACHE)
+
+    def surely_empty(self, window: Window) -> bool:
+        return not any(holds_data(path, window) for path in self.paths.values())
 
 
 def _one_grid(paths: Mapping[str, Path]) -> Grid:

@@ -20,6 +20,7 @@ from rasterio.io import MemoryFile
 from components.errors import BadScene
 from components.raster.atomic import atomic, write_text
 from components.raster.encoding import Encoding, encode
+from components.raster.grid import Grid
 from components.raster.handles import handles, open_file, opened
 from components.raster.header import ACQUIRED_TAG, CLASSES_TAG, classes_as_text
 from components.raster.scene import Class, Scene
@@ -41,15 +42,15 @@ def write_scene(scene: Scene, path: Path, encoding: Encoding | None = None) -> N
         OSError: if the file cannot be written; nothing is left behind then.
     """
     pixels = scene.array.astype(np.uint8) if scene.array.dtype == np.bool_ else scene.array
-    encoding = encoding or _as_it_is(pixels.dtype, scene.nodata, path)
+    encoding = encoding or as_it_is(pixels.dtype, scene.nodata, path)
     stored = encode(pixels, scene.nodata, encoding, path)
     with atomic(path) as temporary, MemoryFile() as memory:
-        with _quiet(), memory.open(**_profile(scene, encoding)) as dataset:
+        with quiet(), memory.open(**profile_of(scene, scene.grid, encoding)) as dataset:
             dataset.write(stored)
-            _describe(dataset, scene, encoding)
-        with _quiet(), memory.open() as dataset:
+            describe_scene(dataset, scene, encoding)
+        with quiet(), memory.open() as dataset:
             _copy_as_cog(dataset, temporary, scene.unit == "class")
-    _write_class_names(path, scene.classes)
+    write_class_names(path, scene.classes)
 
 
 def retile(source: Path, target: Path) -> None:
@@ -67,28 +68,35 @@ def retile(source: Path, target: Path) -> None:
             if "Read" not in str(error):  # GDAL's own names: IReadBlock, TIFFReadEncodedTile
                 raise
             raise BadScene(source, "the file is truncated or damaged", "fetch it again") from error
-    _write_class_names(target, info.classes)
+    write_class_names(target, info.classes)
 
 
-def _as_it_is(dtype: np.dtype[Any], nodata: float | None, path: Path) -> Encoding:
+def as_it_is(dtype: np.dtype[Any], nodata: float | None, path: Path) -> Encoding:
+    """The encoding that stores numbers as they are.
+
+    Raises:
+        BadScene: if a GeoTIFF cannot hold them.
+    """
     try:
         return Encoding(dtype.name, nodata=nodata)
     except ValueError as error:
         raise BadScene(path, str(error), "convert the scene, or name an encoding") from error
 
 
-def _profile(scene: Scene, encoding: Encoding) -> dict[str, Any]:
-    rows, cols = scene.grid.shape
+def profile_of(scene: Scene, grid: Grid, encoding: Encoding) -> dict[str, Any]:
+    """The creation options of a GeoTIFF over ``grid`` for scenes of this kind."""
+    rows, cols = grid.shape
     # MINISBLACK and no alpha: GDAL would take three or four 8-bit bands for a picture with transparency.
     profile = {"driver": "GTiff", "height": rows, "width": cols, "count": len(scene.bands), "dtype": encoding.dtype}
     photometric = "PALETTE" if _has_colours(scene, encoding) else "MINISBLACK"
     profile |= {"nodata": encoding.nodata, "photometric": photometric, "alpha": "NO", "BIGTIFF": "IF_SAFER"}
-    if scene.grid.crs is not None or scene.grid.transform != Affine.identity():
-        profile |= {"transform": scene.grid.transform}
-    return profile if scene.grid.crs is None else profile | {"crs": scene.grid.crs}
+    if grid.crs is not None or grid.transform != Affine.identity():
+        profile |= {"transform": grid.transform}
+    return profile if grid.crs is None else profile | {"crs": grid.crs}
 
 
-def _describe(dataset: Any, scene: Scene, encoding: Encoding) -> None:  # noqa: ANN401 - rasterio ships no types
+def describe_scene(dataset: Any, scene: Scene, encoding: Encoding) -> None:  # noqa: ANN401 - rasterio ships no types
+    """Bands, unit, tags, colours and classes of the scene written into an open dataset."""
     count = len(scene.bands)
     dataset.descriptions = scene.bands
     dataset.units = (scene.unit,) * count
@@ -132,7 +140,7 @@ def _copy_as_cog(dataset: Any, path: Path, is_map: bool) -> None:  # noqa: ANN40
 def _is_whole(path: Path) -> bool:
     """True where a COG holds its last tile to the end: the full resolution stands behind its overviews."""
     try:
-        with _quiet(), open_file(path) as dataset:
+        with quiet(), open_file(path) as dataset:
             row, col = (-(-edge // BLOCK_PX) - 1 for edge in dataset.shape)
             tile = (dataset.get_tag_item(f"BLOCK_{what}_{col}_{row}", "TIFF", 1) for what in ("OFFSET", "SIZE"))
             return sum(int(number or 0) for number in tile) <= path.stat().st_size
@@ -140,7 +148,8 @@ def _is_whole(path: Path) -> bool:
         return False
 
 
-def _write_class_names(path: Path, classes: tuple[Class, ...]) -> None:
+def write_class_names(path: Path, classes: tuple[Class, ...]) -> None:
+    """The class names beside the raster, where desktop GIS looks for them; an older list is removed."""
     beside = path.with_name(f"{path.name}.aux.xml")
     if not classes:
         beside.unlink(missing_ok=True)
@@ -155,7 +164,7 @@ def _write_class_names(path: Path, classes: tuple[Class, ...]) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """A pixel grid is a legal thing here: no warning that it has no place on the ground."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)

@@ -37,6 +37,10 @@ class Window:
         right = min(self.col + self.cols + margin, shape[1])
         return Window(top, left, bottom - top, right - left)
 
+    def within_shape(self, shape: tuple[int, int]) -> Window:
+        """The part of the window inside ``shape`` (rows, cols)."""
+        return Window(self.row, self.col, min(self.rows, shape[0] - self.row), min(self.cols, shape[1] - self.col))
+
     def within(self, outer: Window) -> Window:
         """The same ground counted from the first pixel of ``outer``."""
         return Window(self.row - outer.row, self.col - outer.col, self.rows, self.cols)

@@ -6,6 +6,8 @@ import os
 import threading
 import warnings
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ _MAGIC = {
 
 _local = threading.local()
 _opening = threading.Lock()
+_cache_bytes = [CACHE_BYTES]  # the limit in force; the last entry counts
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class _Handles:
         # Entered for the life of the thread: GDAL forgets these options when an Env is left, and entering one
         # takes as long as reading a small window.
         self.env = rasterio.Env(
-            GDAL_CACHEMAX=CACHE_BYTES, GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_PAM_ENABLED="NO"
+            GDAL_CACHEMAX=_cache_bytes[-1], GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_PAM_ENABLED="NO"
         )
         self.env.__enter__()
 
@@ -68,6 +71,18 @@ def handles() -> _Handles:
     if found is None or found.pid != os.getpid():
         found = _local.handles = _Handles()
     return found
+
+
+@contextmanager
+def block_cache(limit: int) -> Iterator[None]:
+    """GDAL's cache of decoded blocks held to so many bytes for the length of the block, in all threads together."""
+    handles()  # this thread's options first: they would set the limit again
+    _cache_bytes.append(limit)
+    try:
+        with rasterio.Env(GDAL_CACHEMAX=limit):
+            yield
+    finally:
+        _cache_bytes.remove(limit)
 
 
 def opened(path: Path) -> OpenRaster:

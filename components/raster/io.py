@@ -55,6 +55,30 @@ def read_scene(
         raise BadScene(path, reason, "fetch it again") from error
 
 
+def holds_data(path: Path, window: Window) -> bool:
+    """False where a file certainly holds no pixel in the window: it stores none, and what is not stored is nodata.
+
+    Takes microseconds, for no pixel is read.
+
+    Raises:
+        BadScene: as `describe`.
+    """
+    file = opened(path)
+    return file.info.nodata is None or file.info.masked or may_hold_data(file.dataset, window)
+
+
+def may_hold_data(dataset: Any, window: Window) -> bool:  # noqa: ANN401 - rasterio ships no types
+    """True where an open dataset stores a block in the window, or does not say what it stores."""
+    if dataset.driver != "GTiff" or (dataset.profile.get("interleave") == "band" and dataset.count > 1):
+        return True
+    rows, cols = dataset.block_shapes[0]
+    return any(
+        dataset.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", 1)
+        for row in range(window.row // rows, (window.row + window.rows - 1) // rows + 1)
+        for col in range(window.col // cols, (window.col + window.cols - 1) // cols + 1)
+    )
+
+
 def _read(path: Path, bands: Sequence[str] | None, window: Window | None, decode: bool) -> Scene:
     file = opened(path)
     indexes = None if bands is None else band_indexes(bands, file.info.bands, path)

@@ -114,7 +114,8 @@ def load_module(module: nn.Module, state: State, where: str) -> None:
     expected = {name: (tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")) for name, tensor in own.items()}
     require_arrays(state, expected, where)
     module.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
-    module.eval()
+    # As in training: another layout sums in another order.
+    module.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
 def _names(folder: Path) -> list[str]:

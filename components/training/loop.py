@@ -81,6 +81,7 @@ class _Loop:
         self.network, self.params, self.setting, self.stop = network, params, setting, stop
         self.fabric = Fabric(devices=params.devices, num_nodes=params.num_nodes, precision=_precision(params.precision))
         self.fabric.launch()
+        network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # a fifth to a half faster
         adam = torch.optim.Adam(network.module.parameters(), lr=params.lr, weight_decay=params.weight_decay)
         self.module, self.optimizer = self.fabric.setup(network.module, adam)
         self.balance = balance_of(network, params)

@@ -60,7 +60,7 @@ def predict(
     if output is not None and output not in outputs:
         raise UnknownName("output", output, outputs)
     with _bar(run) as progress:
-        predict_file(
+        done = predict_file(
             version.method,
             dict(zip(wanted, inputs, strict=True)),
             out,
@@ -70,7 +70,14 @@ def predict(
             tile_px=tile_px,
             progress=progress,
         )
+    spent = done.timings
     console.print(f"{out}: {output or outputs[0]} of {run}, version {version.id}", highlight=False)
+    console.print(
+        f"{spent.pixels / 1e6:.2f} megapixels in {spent.total_s:.1f} s ({spent.megapixels_per_s:.2f} a second): read "
+        f"{spent.read_s:.1f} s, computed {spent.compute_s:.1f} s, wrote {spent.write_s:.1f} s, "
+        f"waited {spent.wait_s:.1f} s; at most {spent.peak_mb:.0f} MB",
+        highlight=False,
+    )
 
 
 @contextmanager

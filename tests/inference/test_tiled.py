@@ -9,7 +9,10 @@ from shapely.geometry import Point
 from torch import nn
 
 from components.errors import GridMismatch
-from components.inference.tiled import predict, tiling
+from components.inference.canvas import Canvas
+from components.inference.engine import Plan, run
+from components.inference.tiled import _InMemory, predict, predict_whole
+from components.inference.tiling import Layout, weights
 from components.raster.grid import Grid
 from components.raster.scene import Features, Scene
 
@@ -94,14 +97,14 @@ class Peaks:
 @pytest.mark.parametrize("shape", [(64, 64), (100, 70), (65, 129), (33, 200)])
 def test_tiles_cover_every_pixel_exactly_once(shape):
     seen = np.zeros(shape, dtype=int)
-    for core, _ in tiling(shape, 32, 8):
-        seen[core.slices] += 1
+    for tile in Layout(32, 8).tiles(shape):
+        seen[tile.core.slices] += 1
     assert (seen == 1).all()
 
 
 def test_tiles_and_their_context_start_on_the_alignment():
-    for core, padded in tiling((300, 200), 50, 5, alignment_px=16):
-        assert core.row % 16 == core.col % 16 == padded.row % 16 == padded.col % 16 == 0
+    for tile in Layout(50, 5, alignment_px=16).tiles((300, 200)):
+        assert tile.core.row % 16 == tile.core.col % 16 == tile.padded.row % 16 == tile.padded.col % 16 == 0
 
 
 @pytest.mark.parametrize("shape", [(96, 96), (101, 131), (75, 203)])
@@ -197,3 +200,104 @@ def test_a_change_of_dtype_between_tiles_is_refused():
     image = scene(np.repeat(np.arange(2.0), 32)[None, :, None] * np.ones((1, 1, 32)))
     with pytest.raises(ValueError, match="changes between tiles"):
         predict(Wandering(), {"image": image}, tile_px=32)
+
+
+def test_a_constant_stays_a_constant_under_blending():
+    class Same:
+        halo_px, blend_px = 8, 16
+
+        def survey(self, scenes):
+            return self
+
+        def predict(self, scenes):
+            return {"map": scenes["image"]}
+
+    image = scene(np.full((2, 150, 170), 7.0))
+    image.array[:, 60:90, 60:100] = NAN
+    found = predict(Same(), {"image": image}, tile_px=48)["map"]
+    np.testing.assert_allclose(found.array, image.array, rtol=1e-6)
+
+
+@pytest.mark.parametrize("blend", [0, 5, 16])
+def test_the_shares_of_all_tiles_sum_to_one(blend):
+    shape = (130, 97)
+    total = np.zeros(shape)
+    for tile in Layout(32, 4, blend).tiles(shape):
+        rows, cols = weights(tile, shape)
+        total[tile.reach.slices] += rows[:, None] * cols
+    np.testing.assert_allclose(total, 1.0, atol=1e-6)
+
+
+def test_blending_wider_than_half_a_tile_is_refused():
+    with pytest.raises(ValueError, match="at least twice"):
+        Layout(32, 0, blend_px=17)
+
+
+class Stacked:
+    """A network of one weight, computed in batches; runs out of memory above ``fits`` tiles at once."""
+
+    halo_px, alignment_px, needs_survey = 0, 1, False
+
+    def __init__(self, fits=99, error=torch.OutOfMemoryError):
+        self.module, self.fits, self.error, self.batches = nn.Conv2d(1, 1, 1), fits, error, []
+
+    def survey(self, scenes):
+        return self
+
+    def encode(self, scenes):
+        return (np.nan_to_num(scenes["image"].array),), scenes["image"]
+
+    def compute(self, arguments):
+        (images,) = arguments
+        self.batches.append(len(images))
+        if len(images) > self.fits:
+            raise self.error("CUDA out of memory")
+        return self.module(images)
+
+    def decode(self, context, said):
+        said = np.where(context.valid, said, np.float32(NAN))
+        return {"map": Scene(said, context.grid, ("score",), "1", NAN)}
+
+    def predict(self, scenes):
+        return predict_whole(self, scenes)
+
+
+def batched(method, image, batch):
+    canvas = Canvas(image.grid)
+    plan = Plan(Layout(16, 0, alignment_px=1), batch)
+    timings = run(method, _InMemory({"image": image}, image.grid), canvas, plan)
+    return canvas.outputs["map"], timings
+
+
+def test_tiles_in_batches_equal_the_whole():
+    image, method = scene(noise(64, 70).array[:1]), Stacked()
+    found, timings = batched(method, image, 4)
+    np.testing.assert_allclose(found.array, method.predict({"image": image})["map"].array, atol=1e-5)
+    assert max(method.batches) == 4
+    assert timings.tiles == timings.predicted == 20
+
+
+def test_a_batch_that_does_not_fit_is_halved_once_and_for_all(caplog):
+    image, method = scene(noise(64, 64).array[:1]), Stacked(fits=2)
+    found, _ = batched(method, image, 8)
+    assert np.isfinite(found.array).all()
+    assert sum(count > 2 for count in method.batches) == 2  # 8, then 4; never again
+    assert "going on with batches of 2" in caplog.text
+
+
+def test_a_tile_that_does_not_fit_alone_is_an_error():
+    with pytest.raises(torch.OutOfMemoryError):
+        batched(Stacked(fits=0), scene(noise(64, 64).array[:1]), 4)
+
+
+def test_any_other_error_is_raised_as_it_is():
+    with pytest.raises(RuntimeError, match="out of memory") as raised:
+        batched(Stacked(fits=2, error=RuntimeError), scene(noise(64, 64).array[:1]), 8)
+    assert raised.type is RuntimeError
+
+
+def test_timings_add_up():
+    _, timings = batched(Stacked(), scene(noise(64, 64).array[:1]), 2)
+    assert 0 < timings.compute_s + timings.wait_s <= timings.total_s
+    assert timings.as_json()["megapixels_per_s"] == pytest.approx(64 * 64 / 1e6 / timings.total_s, abs=1e-3)
+    assert timings.peak_mb > 0

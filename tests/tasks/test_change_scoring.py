@@ -25,7 +25,7 @@ def scored(truth, changed, probability=None):
     mask = mask_of(truth)
     given = Sample("x", "place", inputs, {"change": change_of(mask, None), "kind": mask})
     share = None if probability is None else np.array(probability)
-    output = answer(pair_of(inputs, BURN_BANDS, "reflectance"), np.array(changed, bool), share)
+    output = answer(pair_of(inputs, BURN_BANDS, "reflectance").ground, np.array(changed, bool), share)
     return TASK.measure(given, output)
 
 
@@ -43,7 +43,7 @@ def test_pixels_that_a_method_leaves_blank_count_as_unchanged():
     pair = change_pair((2, 4))
     mask = mask_of([[1, 1, 1, 1], [0, 0, 0, 0]])
     inputs = {"before": pair.before, "after": pair.after}
-    output = dict(answer(pair_of(inputs, BURN_BANDS, "reflectance"), np.ones((2, 4), bool)))
+    output = dict(answer(pair_of(inputs, BURN_BANDS, "reflectance").ground, np.ones((2, 4), bool)))
     blank = output["change"].array.copy()
     blank[0, 0] = 255
     output["change"] = output["change"].with_array(blank)
@@ -102,7 +102,7 @@ def test_relative_features_ignore_what_moves_the_whole_scene():
 def test_a_picture_shows_dates_truth_and_hits():
     pair = change_pair()
     given = Sample("fire", "p", {"before": pair.before, "after": pair.after}, {"change": pair.mask})
-    output = answer(pair_of(given.inputs, BURN_BANDS, "reflectance"), pair.mask.array[0] == 1)
+    output = answer(pair_of(given.inputs, BURN_BANDS, "reflectance").ground, pair.mask.array[0] == 1)
     picture = TASK.draw(given, output)
     assert list(picture.panels) == ["before", "after", "truth", "answer"]
     assert "F1 1.00" in picture.caption

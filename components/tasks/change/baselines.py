@@ -36,7 +36,7 @@ class AllUnchanged:
     def predict(self, scenes: Mapping[str, Value]) -> Outputs:
         """Unchanged everywhere."""
         pair = pair_of(scenes, self.bands, self.unit)
-        return answer(pair, np.zeros(pair.grid.shape, dtype=bool))
+        return answer(pair.ground, np.zeros(pair.grid.shape, dtype=bool))
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class CvaOtsu:
         if self.length is None:
             return self.survey(scenes).predict(scenes)
         pair = pair_of(scenes, self.bands, self.unit)
-        return answer(pair, self.length(pair) > self.threshold)
+        return answer(pair.ground, self.length(pair) > self.threshold)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class DnbrOtsu:
         if self.threshold is None:
             return self.survey(scenes).predict(scenes)
         pair = pair_of(scenes, DNBR_BANDS, self.unit)
-        return answer(pair, feature("drop.nbr", pair.before, pair.after) > self.threshold)
+        return answer(pair.ground, feature("drop.nbr", pair.before, pair.after) > self.threshold)
 
 
 def classical(name: ClassicalName, options: MethodOptions) -> Method:

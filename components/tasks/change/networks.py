@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from components.inference.method import Outputs
+from components.inference.tiled import predict_whole
 from components.raster.scene import Scene, Value
 from components.tasks.bundle import load_module
 from components.tasks.change.options import MethodOptions
-from components.tasks.change.pair import CHANGE, CHANGED_CODE, NODATA_CODE, Pair, answer, pair_of
+from components.tasks.change.pair import CHANGE, CHANGED_CODE, NODATA_CODE, Ground, Pair, answer, pair_of
 from components.tasks.change.preprocessing import Arrays, Spreads, Standardise, view_of
 from components.tasks.change.samples import Crop, whole_chips
 from components.tasks.seam import Batch, Sample, Samples, State
@@ -78,10 +79,32 @@ class ChangeNetwork:
 
     def predict(self, scenes: Mapping[str, Value]) -> Outputs:
         """Change map and probability; without a `survey` before, these scenes count as the whole scene."""
+        return predict_whole(self, scenes)
+
+    def encode(self, scenes: Mapping[str, Value]) -> tuple[Arrays, Ground]:
+        """The arguments of the network, grown to whole multiples of its stride, and the ground for `decode`.
+
+        A scene smaller than the stride can then be pooled, and windows stay aligned when they are flipped.
+        """
         pair = self._pair(scenes)
         spreads = self.standardise.view.spreads(pair) if self.spreads is None else self.spreads
-        probability = self._probability(self.standardise(pair, spreads))
-        return answer(pair, probability >= self.options.threshold, probability)
+        arrays = self.standardise(pair, spreads)
+        rows, cols = (-length % self.alignment_px for length in arrays[0].shape[-2:])
+        if rows or cols:
+            arrays = tuple(np.pad(array, [(0, 0), (0, rows), (0, cols)], mode="edge") for array in arrays)
+        return arrays, pair.ground
+
+    def compute(self, arguments: tuple[Tensor, ...]) -> Tensor:
+        """Probability of change (B, 1, rows, cols), averaged over members and, if asked, turns and flips."""
+        turns = [(turn, flip) for turn in range(4) for flip in (False, True)] if self.options.flips else [(0, False)]
+        shares = [self._turned(arguments, turn, flip) for turn, flip in turns]
+        return torch.stack(shares).mean(0)[:, None]
+
+    def decode(self, context: Ground, said: NDArray[np.float32]) -> Outputs:
+        """Change map and probability of a tile."""
+        rows, cols = context.grid.shape
+        probability = said[0, :rows, :cols]
+        return answer(context, probability >= self.options.threshold, probability)
 
     def prepared_for(self, train: Samples) -> Self:
         """The network with statistics and class weights of the training pixels.
@@ -153,27 +176,12 @@ class ChangeNetwork:
             return sample.jittered(self.standardise(pair, sample.spreads))
         return self.standardise(pair, self.standardise.view.spreads(pair))
 
-    def _probability(self, arrays: Arrays) -> NDArray[np.float32]:
-        """Probability of change (row, col)."""
-        rows, cols = arrays[0].shape[-2:]
-        # Whole multiples of the stride: a scene smaller than it can be pooled, and flipped windows stay aligned.
-        more = [(0, 0), (0, -rows % self.alignment_px), (0, -cols % self.alignment_px)]
-        device = next(self.module.parameters()).device
-        padded = [torch.from_numpy(np.pad(array, more, mode="edge"))[None].to(device) for array in arrays]
-        variants = (
-            [(turns, flip) for turns in range(4) for flip in (False, True)] if self.options.flips else [(0, False)]
-        )
-        self.module.eval()
-        with torch.inference_mode():
-            shares = torch.stack([self._turned(padded, turns, flip) for turns, flip in variants]).mean(0)
-        return shares[:rows, :cols].float().cpu().numpy()
-
     def _turned(self, arguments: Sequence[Tensor], turns: int, flip: bool) -> Tensor:
-        """The probability of the turned and flipped scene, turned back."""
-        turned = [torch.rot90(each, turns, (2, 3)) for each in arguments]
-        logs = self.module(*[each.flip(3) if flip else each for each in turned])  # (member, 1, classes, H, W)
-        share = logs[:, 0, CHANGED_CODE].exp().mean(0)
-        return torch.rot90(share.flip(1) if flip else share, -turns, (0, 1))
+        """The probability (B, rows, cols) of the turned and flipped scene, turned back."""
+        turned = [torch.rot90(each, turns, (2, 3)) if turns else each for each in arguments]
+        logs = self.module(*[each.flip(3) if flip else each for each in turned])  # (member, B, classes, H, W)
+        share = logs[:, :, CHANGED_CODE].exp().mean(0)
+        return torch.rot90(share.flip(2) if flip else share, -turns, (1, 2))
 
 
 def _truth(sample: Sample) -> NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,14 @@ UNCHANGED_CODE, CHANGED_CODE, NODATA_CODE = 0, 1, 255
 CLASSES = (Class(UNCHANGED_CODE, "unchanged", (60, 60, 60)), Class(CHANGED_CODE, "changed", (214, 39, 40)))
 
 
+class Ground(NamedTuple):
+    """What an answer needs to know of a pair: its grid, where both dates hold pixels, when the later one was taken."""
+
+    grid: Grid
+    valid: NDArray[np.bool_]
+    acquired: datetime | None
+
+
 class Pair(NamedTuple):
     """Two dates with the same bands on one grid; ``valid`` (row, col) where both hold pixels."""
 
@@ -29,6 +38,11 @@ class Pair(NamedTuple):
     def grid(self) -> Grid:
         """The grid of both."""
         return self.before.grid
+
+    @property
+    def ground(self) -> Ground:
+        """The pair without its pixels."""
+        return Ground(self.grid, self.valid, self.after.acquired)
 
     @property
     def swapped(self) -> Pair:
@@ -54,16 +68,16 @@ def pair_of(scenes: Mapping[str, Value], bands: Sequence[str], unit: Unit) -> Pa
     return Pair(dates[BEFORE], dates[AFTER], dates[BEFORE].valid & dates[AFTER].valid)
 
 
-def answer(pair: Pair, changed: NDArray[np.bool_], probability: NDArray[Any] | None = None) -> Outputs:
+def answer(ground: Ground, changed: NDArray[np.bool_], probability: NDArray[Any] | None = None) -> Outputs:
     """The outputs of a method from ``changed`` and ``probability``, both (row, col); nodata where a date has none.
 
     A method without probabilities is certain of what it says: 0 or 1.
     """
     said = changed if probability is None else probability
-    codes = np.where(pair.valid, np.where(changed, CHANGED_CODE, UNCHANGED_CODE), NODATA_CODE).astype(np.uint8)
-    shares = np.where(pair.valid, said, np.nan).astype(np.float32)
-    when = pair.after.acquired
+    codes = np.where(ground.valid, np.where(changed, CHANGED_CODE, UNCHANGED_CODE), NODATA_CODE).astype(np.uint8)
+    shares = np.where(ground.valid, said, np.nan).astype(np.float32)
+    when = ground.acquired
     return {
-        CHANGE: Scene(codes[None], pair.grid, (CHANGE,), "class", NODATA_CODE, when, CLASSES),
-        PROBABILITY: Scene(shares[None], pair.grid, (PROBABILITY,), "probability", float("nan"), when),
+        CHANGE: Scene(codes[None], ground.grid, (CHANGE,), "class", NODATA_CODE, when, CLASSES),
+        PROBABILITY: Scene(shares[None], ground.grid, (PROBABILITY,), "probability", float("nan"), when),
     }

@@ -63,7 +63,7 @@ class PcaKmeans:
         pair, found = pair_of(scenes, self.bands, self.unit), self.clusters
         points = _projected(self.length(pair), found.kernels, found.offsets)
         calm, changed = (((points - centre[:, None, None]) ** 2).sum(axis=0) for centre in found.centres)
-        return answer(pair, changed < calm)
+        return answer(pair.ground, changed < calm)
 
 
 def _components(image: Image, valid: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -74,7 +74,9 @@ def siamese() -> ChangeNetwork:
 
 
 def _network(folder: Path) -> list[dict[str, Any]]:
-    paths = {name: _write(folder / f"{name}.tif", PAIR_PX, len(BANDS), seed) for seed, name in enumerate(PAIR)}
+    paths = {
+        name: write_scene_like(folder / f"{name}.tif", PAIR_PX, len(BANDS), seed) for seed, name in enumerate(PAIR)
+    }
     method = siamese()
     timings = predict_file(method, paths, folder / "change.tif", output="change", tile_px=TILE_PX).timings
     pure = _forward_s(method)
@@ -107,7 +109,7 @@ def _forward_s(method: ChangeNetwork) -> float:
 
 
 def _pipeline(folder: Path) -> list[dict[str, Any]]:
-    source = _write(folder / "image.tif", COPY_PX, 1, 0)
+    source = write_scene_like(folder / "image.tif", COPY_PX, 1, 0)
     ours, plain = [], []
     for _ in range(TRIES):
         begun = perf_counter()
@@ -134,8 +136,11 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _memory(folder: Path) -> list[dict[str, Any]]:
-    peaks = {edge: _peak_mb("identity", _write(folder / f"{edge}.tif", edge, 1, 0)) for edge in (SMALL_PX, LARGE_PX)}
-    pair = _write(folder / "pair.tif", SMALL_PX, len(BANDS), 0)
+    peaks = {
+        edge: _peak_mb("identity", write_scene_like(folder / f"{edge}.tif", edge, 1, 0))
+        for edge in (SMALL_PX, LARGE_PX)
+    }
+    pair = write_scene_like(folder / "pair.tif", SMALL_PX, len(BANDS), 0)
     return [
         _row(
             "peak memory, identity, 10,000 px / 2,000 px squared",
@@ -157,7 +162,7 @@ def _peak_mb(kind: str, path: Path) -> float:
 def _sparse(folder: Path) -> list[dict[str, Any]]:
     seconds = {}
     for edge in (SPARSE_PX // 2, SPARSE_PX):
-        path = _write(folder / f"sparse-{edge}.tif", edge, 1, 0, STORED_EVERY)
+        path = write_scene_like(folder / f"sparse-{edge}.tif", edge, 1, 0, STORED_EVERY)
         begun = perf_counter()
         predict_file(Identity(), {"image": path}, folder / "sparse.tif", output="copy", tile_px=TILE_PX)
         seconds[edge] = perf_counter() - begun
@@ -168,7 +173,7 @@ def _sparse(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _write(path: Path, edge: int, count: int, seed: int, every: int = 1) -> Path:
+def write_scene_like(path: Path, edge: int, count: int, seed: int, every: int = 1) -> Path:
     """A tiled uint16 GeoTIFF like a scene: smooth ground with noise; only one in ``every`` squared blocks stored."""
     if path.exists():
         return path

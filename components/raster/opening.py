@@ -3,17 +3,19 @@
 Accepted: GeoTIFF with or without CRS, NaN pixels, infinite pixels (they become NaN).
 Refused: everything that is not a TIFF by its first bytes (a VRT named .tif, inline XML, archives), complex numbers,
 rotated and south-up grids, ground control points without a grid, grids across the antimeridian or beyond a pole,
-sizes beyond the limits, bombs, damage.
+sizes beyond the limits, bombs, damage. Each refusal of a size names what was found, the limit and its setting.
 """
 
 from __future__ import annotations
 
-import shutil
+import os
+import stat
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import rasterio
@@ -24,115 +26,158 @@ from components.raster.grid import Grid
 from components.raster.handles import driver_of, open_file
 from components.raster.header import SceneInfo, header_of
 from components.raster.io import scene_from
+from components.raster.limits import OpenLimits
 from components.raster.scene import Scene
 
-_TYPES = frozenset({"uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"})
+__all__ = ["OpenLimits", "checked", "open_untrusted", "private_copy", "reopened"]
+
+TYPES = frozenset({"uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"})
 _CODECS = frozenset({"", "deflate", "lzw", "packbits", "zstd", "lzma", "jpeg"})
-_REMEDY = "convert it with gdal_translate"
-
-
-@dataclass(frozen=True)
-class OpenLimits:
-    """What an uploaded file may ask for. Defaults fit ten bands of 5000 x 5000 pixels.
-
-    ``decoded_bytes`` counts the pixels as they come to lie in memory: four bytes at least, for values are float32.
-    """
-
-    file_bytes: int = 512 * 1024**2
-    decoded_bytes: int = 1024**3
-    pixels: int = 8192 * 8192
-    edge_px: int = 32768
-    bands: int = 64
-    block_bytes: int = 64 * 1024**2
-    blocks: int = 200_000
-    # Deflate reaches 1032 to 1; what decodes to less than `free_bytes` may be as empty as it likes.
-    ratio: float = 1100.0
-    free_bytes: int = 16 * 1024**2
+_KINDS = {"GTiff": "TIFF", "PNG": "PNG", "JPEG": "JPEG", "JP2OpenJPEG": "JPEG 2000"}
 
 
 def open_untrusted(source: Path | bytes, limits: OpenLimits | None = None, *, name: str = "upload") -> Scene:
-    """The scene in uploaded bytes (or a file of them that the caller owns), decoded as `read_scene` does.
+    """The scene in bytes from outside (or a file of them), decoded as `read_scene` does, in this process.
 
-    The bytes are parsed from a private file without siblings by the TIFF driver only. ``name`` stands in messages
-    and is never used as a path.
+    The same checks as `components.raster.decoding.DecoderPool`, which is for services: it also survives a parser
+    that crashes or never ends. ``name`` stands in messages and is never used as a path.
 
     Raises:
         BadScene: with one sentence on what is wrong and what to do.
     """
     limits = limits or OpenLimits()
-    with tempfile.TemporaryDirectory(prefix="swath-") as folder:
-        private = Path(folder) / "upload.tif"
-        _copy(source, private, limits, name)
-        try:
-            with rasterio.Env(GDAL_GEOREF_SOURCES="INTERNAL", GDAL_NUM_THREADS="1"), open_file(private) as dataset:
-                return _read_checked(dataset, private.stat().st_size, limits, name)
-        except (BadScene, RasterioError) as error:
-            reason = error.reason if isinstance(error, BadScene) else "the TIFF is truncated or damaged"
-            remedy = error.remedy if isinstance(error, BadScene) else "send it again"
-            raise BadScene(name, reason, remedy) from error
+    with private_copy(source, limits, name) as file, reopened(file.fileno(), name) as dataset:
+        info = checked(dataset, os.fstat(file.fileno()).st_size, limits, name)
+        scene = scene_from(dataset, info, None, None, True)
+    without_infinity(scene.array)  # our own fresh array
+    return scene
 
 
-def _copy(source: Path | bytes, private: Path, limits: OpenLimits, name: str) -> None:
-    if isinstance(source, Path):
-        if source.is_symlink() or not source.is_file():
-            raise BadScene(name, "not a regular file", "send the bytes of a GeoTIFF")
-        with source.open("rb") as file:
-            size, head = source.stat().st_size, file.read(8)
-    else:
-        size, head = len(source), source[:8]
+def without_infinity(array: Any) -> None:  # noqa: ANN401 - an array of any type
+    """Infinite numbers of an array become NaN, in place."""
+    if np.issubdtype(array.dtype, np.inexact):
+        array[np.isinf(array)] = np.nan
+
+
+@contextmanager
+def private_copy(source: Path | bytes, limits: OpenLimits, name: str) -> Iterator[BinaryIO]:
+    """The bytes as an open file: without a name where they came as bytes, so that nothing can lie beside it.
+
+    A path must be that of a regular file; a link is not followed.
+
+    Raises:
+        BadScene: if size or first bytes are not those of a file that is opened here.
+    """
+    with tempfile.TemporaryFile() if isinstance(source, bytes) else _regular(source, name) as file:
+        head = source[:8] if isinstance(source, bytes) else file.read(8)
+        size = len(source) if isinstance(source, bytes) else os.fstat(file.fileno()).st_size
+        _check_head(head, size, limits, name)
+        if isinstance(source, bytes):
+            file.write(source)
+            file.flush()
+        yield file
+
+
+@contextmanager
+def reopened(descriptor: int, name: str) -> Iterator[Any]:
+    """The dataset in an open file, by a name that has no siblings.
+
+    Raises:
+        BadScene: if it cannot be opened, and for whatever GDAL refuses while it is open.
+    """
+    try:
+        with (
+            rasterio.Env(GDAL_GEOREF_SOURCES="INTERNAL", GDAL_NUM_THREADS="1"),
+            open_file(Path(f"/dev/fd/{descriptor}")) as dataset,
+        ):
+            yield dataset
+    except BadScene as error:
+        raise BadScene(name, error.reason, error.remedy) from error
+    except (RasterioError, UnicodeError) as error:
+        raise BadScene(name, "the file is truncated or damaged", "send it again") from error
+
+
+def _regular(source: Path, name: str) -> BinaryIO:
+    try:
+        # Neither a link is followed, nor a pipe waited for.
+        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise BadScene(name, f"not a regular file that can be read ({error.strerror})", "send a GeoTIFF") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise BadScene(name, "not a regular file", "send the bytes of a GeoTIFF")
+    return os.fdopen(descriptor, "rb")
+
+
+def _check_head(head: bytes, size: int, limits: OpenLimits, name: str) -> None:
     if size == 0:
         raise BadScene(name, "the file is empty", "send the bytes of a GeoTIFF")
-    if driver_of(head) != "GTiff":
-        raise BadScene(name, "the first bytes are not those of a TIFF", "send a GeoTIFF")
+    if driver_of(head) not in limits.formats:
+        kinds = " or ".join(_KINDS.get(each, each) for each in limits.formats)
+        raise BadScene(name, f"the first bytes are not those of a {kinds}", "send a GeoTIFF")
     if size > limits.file_bytes:
-        raise BadScene(name, f"{size} bytes, at most {limits.file_bytes} are accepted", "send a smaller window")
-    if isinstance(source, Path):
-        shutil.copyfile(source, private)
-    else:
-        private.write_bytes(source)
+        reason = f"{size} bytes, at most {limits.file_bytes} are accepted"
+        raise BadScene(name, reason, limits.remedy("file_bytes"))
 
 
-def _read_checked(dataset: Any, size: int, limits: OpenLimits, name: str) -> Scene:  # noqa: ANN401
+def checked(dataset: Any, size: int, limits: OpenLimits, name: str) -> SceneInfo:  # noqa: ANN401 - no types shipped
+    """The header of an open dataset of ``size`` bytes, once everything it promises was found acceptable.
+
+    Raises:
+        BadScene: names what was found, the limit and the setting that raises it.
+    """
+    _check_bands(dataset, limits, name)
     _check_size(dataset, size, limits, name)
     _check_kind(dataset, name)
     info = header_of(dataset, name)
     _check_meaning(info, name)
-    scene = scene_from(dataset, info, None, None, True)
-    if np.issubdtype(scene.array.dtype, np.inexact):
-        scene.array[np.isinf(scene.array)] = np.nan  # our own fresh array
-    return scene
+    _check_metadata(info, limits, name)
+    return info
+
+
+def _check_bands(dataset: Any, limits: OpenLimits, name: str) -> None:  # noqa: ANN401
+    """First of all: everything else takes its time for each band."""
+    if dataset.count == 0:
+        raise BadScene(name, "no bands", "send a GeoTIFF with pixels")
+    if dataset.count > limits.bands:
+        reason = f"{dataset.count} bands, at most {limits.bands} are accepted"
+        raise BadScene(name, reason, limits.remedy("bands", "send the bands that are needed"))
 
 
 def _check_size(dataset: Any, size: int, limits: OpenLimits, name: str) -> None:  # noqa: ANN401
     rows, cols, count = dataset.height, dataset.width, dataset.count
-    item = max((np.dtype(t).itemsize for t in dataset.dtypes if t in _TYPES), default=16)
+    item = max((np.dtype(t).itemsize for t in dataset.dtypes if t in TYPES), default=16)
     decoded, memory = rows * cols * count * item, rows * cols * count * max(item, 4)
-    block_rows, block_cols = dataset.block_shapes[0] if count else (rows, cols)
-    block = block_rows * block_cols * item * (count if dataset.profile.get("interleave") == "pixel" else 1)
+    block_rows, block_cols = dataset.block_shapes[0]
+    block = block_rows * block_cols * item * (count if holds_all_bands(dataset) else 1)
     blocks = -(-rows // block_rows) * -(-cols // block_cols) * count
     asked = (
-        ("bands", count, limits.bands),
-        ("pixels along an edge", max(rows, cols), limits.edge_px),
-        ("pixels", rows * cols, limits.pixels),
-        ("bytes once decoded", memory, limits.decoded_bytes),
-        ("bytes in one block", block, limits.block_bytes),
-        ("blocks", blocks, limits.blocks),
+        ("edge_px", "pixels along an edge", max(rows, cols)),
+        ("pixels", "pixels", rows * cols),
+        ("decoded_bytes", "bytes once decoded", memory),
+        ("block_bytes", "bytes in one block", block),
+        ("blocks", "blocks", blocks),
     )
-    for what, found, limit in asked:
-        if found > limit:
-            raise BadScene(name, f"{found} {what}, at most {limit} are accepted", "send a smaller window")
-    if count == 0:
-        raise BadScene(name, "no bands", "send a GeoTIFF with pixels")
+    for limit, what, found in asked:
+        most = getattr(limits, limit)
+        if found > most:
+            raise BadScene(name, f"{found} {what}, at most {most} are accepted", limits.remedy(limit))
     if max(decoded, block) > max(limits.free_bytes, limits.ratio * size):
-        raise BadScene(name, f"{size} bytes that decode to {max(decoded, block)}", "send a file that is not a bomb")
+        reason = f"{size} bytes that decode to {max(decoded, block)}, at most {limits.ratio:g} times are accepted"
+        raise BadScene(name, reason, limits.remedy("ratio", "send a file that is not a bomb"))
+
+
+def holds_all_bands(dataset: Any) -> bool:  # noqa: ANN401
+    """True where one block of the file holds all bands."""
+    return bool(dataset.profile.get("interleave") == "pixel")
 
 
 def _check_kind(dataset: Any, name: str) -> None:  # noqa: ANN401
-    strange = sorted(set(dataset.dtypes) - _TYPES)
+    strange = sorted(set(dataset.dtypes) - TYPES)
     if strange:
         raise BadScene(name, f"numbers of type {', '.join(strange)}", "send integers or real numbers")
     codec = str(dataset.profile.get("compress", "")).lower()
-    if codec not in _CODECS:
+    if dataset.driver == "GTiff" and codec not in _CODECS:
         raise BadScene(name, f"compression {codec} is not accepted", "use deflate, lzw or zstd")
     if dataset.subdatasets:
         raise BadScene(name, "several pictures in one file", "send one GeoTIFF a scene")
@@ -153,6 +198,14 @@ def _check_meaning(info: SceneInfo, name: str) -> None:
     if t.a < 0 or t.e > 0:
         raise BadScene(name, "a grid that is not north-up", "warp it north-up with gdalwarp")
     _check_place(info.grid, name)
+
+
+def _check_metadata(info: SceneInfo, limits: OpenLimits, name: str) -> None:
+    texts = (*info.bands, *info.tags.keys(), *info.tags.values(), *(each.name for each in info.classes))
+    found = sum(len(text.encode()) for text in texts) + (len(info.grid.crs.to_wkt()) if info.grid.crs else 0)
+    if found > limits.metadata_bytes:
+        reason = f"{found} bytes of names and tags, at most {limits.metadata_bytes} are accepted"
+        raise BadScene(name, reason, limits.remedy("metadata_bytes", "remove tags"))
 
 
 def _check_place(grid: Grid, name: str) -> None:

@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     max_large_decoded_mb: int = Field(262_144, ge=1, description="largest decoded raster of a job")
     max_large_megapixels: int = Field(10_000, ge=1, description="most pixels of a band of a job's raster, in millions")
     max_large_edge_px: int = Field(200_000, ge=1, description="most rows or columns of a job's raster")
-    max_large_blocks: int = Field(20_000_000, ge=1, description="most tiles or strips of a job's raster")
+    max_large_blocks: int = Field(2_000_000, ge=1, description="most tiles or strips of a job's raster")
     decoders: int = Field(2, ge=1, description="processes that open uploaded rasters")
     decoder_memory_mb: int = Field(1024, ge=128, description="memory of such a process, beside Python and GDAL")
     decoder_cpu_s: int = Field(30, ge=1, description="processor seconds that one uploaded raster may take to open")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from rasterio.errors import RasterioError
 
 from components.errors import BadScene, ServiceUnavailable, SwathError
 from components.raster import decoder
@@ -83,11 +84,15 @@ class Child:
             reason = f"a decoder process did not start within {self._child.start_s:g} s (exit code {code})"
             raise ServiceUnavailable(f"{reason}; run `python -m {decoder.__name__} < /dev/null` to see why") from error
 
-    def end(self) -> None:
-        """The process is gone when this returns."""
-        self._wire.close()
+    def kill(self) -> None:
+        """The process is gone when this returns; who reads from it meets an end of file."""
         self._process.kill()
         self._process.wait()
+
+    def end(self) -> None:
+        """The process is gone when this returns, and the connection too: for the thread that uses it."""
+        self.kill()
+        self._wire.close()
 
     @contextmanager
     def reading(self, file: BinaryIO, name: str, *, pixels: bool, decode: bool) -> Iterator[Reading]:
@@ -103,7 +108,7 @@ class Child:
         self.served += 1
         try:
             self._wire.send(request, file.fileno())
-            yield Reading(self, self._answer(self._ends()), name, decode)
+            yield Reading(self, self._answer(self._ends()), decode)
         except BrokenPipeError:
             self.end()
             raise
@@ -115,18 +120,26 @@ class Child:
             raise BadScene(name, *self._death()) from error
         except _Refused as error:
             raise BadScene(name, error.reason, error.remedy) from None
+        except _Nonsense as error:
+            self.end()
+            raise BadScene(name, "its decoder answered with nonsense", "convert it with gdal_translate") from error
         except BaseException:  # whatever it is, the rest of the answer would be taken for the next one's
             self.end()
             raise
 
     def _answer(self, ends: float) -> Message:
-        answer = self._wire.receive(ends)
-        if "refused" in answer:
-            reason, remedy = answer["refused"]
-            raise _Refused(str(reason), str(remedy))
+        try:
+            answer = self._wire.receive(ends)
+            refusal = [str(text) for text in answer.get("refused", ())]
+        except (ValueError, TypeError, RecursionError) as error:
+            raise _Nonsense from error
         if "memory" in answer:
             limit = f"{self._child.memory_bytes} bytes{self._child.raised_by('memory_bytes')}"
-            raise _Refused(f"takes more memory to open than {limit}", "send a smaller window")
+            refusal = [f"takes more memory to open than {limit}", "send a smaller window"]
+        if len(refusal) not in (0, 2):
+            raise _Nonsense
+        if refusal:
+            raise _Refused(*refusal)
         return answer
 
     def _ends(self) -> float:
@@ -134,9 +147,8 @@ class Child:
 
     def _death(self) -> tuple[str, str]:
         """Why the process ended by itself, and the remedy."""
-        self._process.kill()
-        code = self._process.wait()
-        self._wire.close()
+        self.end()
+        code = self._process.returncode
         if code == -signal.SIGXCPU:
             limit = f"{self._child.cpu_s} s{self._child.raised_by('cpu_s')}"
             return f"takes more than {limit} of processor time to open", "send a smaller window"
@@ -151,19 +163,22 @@ class _Refused(SwathError):
         self.reason, self.remedy = reason, remedy
 
 
+class _Nonsense(SwathError):
+    """What no decoder of ours says: it was taken over."""
+
+
 class Reading:
     """The answer to one file: ``info``, then the parts of its pixels."""
 
-    def __init__(self, child: Child, answer: Message, name: str, decode: bool) -> None:
+    def __init__(self, child: Child, answer: Message, decode: bool) -> None:
         self._child, self._decode = child, decode
         self._ends = child._ends()
         try:
             self.info: SceneInfo = info_from_json(answer["info"])
             self._together = bool(answer["together"])
             _require_acceptable(self.info, child._limits)
-        except (ValueError, KeyError, TypeError, AttributeError, SwathError) as error:
-            child.end()
-            raise BadScene(name, "its decoder answered with nonsense", "convert it with gdal_translate") from error
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, SwathError, RasterioError) as error:
+            raise _Nonsense from error
 
     def parts(self) -> Iterator[tuple[Part, Array]]:
         """The parts of the pixels; an array is only valid until the next one is asked for."""

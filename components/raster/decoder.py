@@ -23,7 +23,7 @@ from components.raster.handles import handles
 from components.raster.header import SceneInfo
 from components.raster.io import scene_from
 from components.raster.limits import OpenLimits
-from components.raster.opening import checked, holds_all_bands, reopened, without_infinity
+from components.raster.opening import holds_all_bands, inspected, without_infinity
 from components.raster.parts import LAUNDER_BYTES, OPEN_BYTES, Layout, Part, parts
 from components.raster.scene import Array
 from components.raster.wire import Closed, Message, Wire, info_as_json
@@ -73,8 +73,7 @@ def _answer(wire: Wire, limits: OpenLimits, cpu_s: int) -> None:
     request, descriptor = wire.receive_with_descriptor()
     try:
         grant_cpu(cpu_s)
-        with reopened(descriptor, request["name"]) as dataset:
-            info = checked(dataset, os.fstat(descriptor).st_size, limits, request["name"])
+        with inspected(descriptor, limits, request["name"]) as (dataset, info):
             together = holds_all_bands(dataset)
             wire.send({"info": info_as_json(info), "together": together})
             if request["pixels"]:

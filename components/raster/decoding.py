@@ -141,12 +141,16 @@ class DecoderPool:
         with self._changed:
             if child.alive:
                 self._idle.append(child)
+            else:
+                child.end()
             self._retire()
             self._drop_dead()
             self._changed.notify_all()
 
     def _drop_dead(self) -> None:
-        self._idle = [child for child in self._idle if child.alive]
+        for child in [each for each in self._idle if not each.alive]:
+            child.end()
+            self._idle.remove(child)
         if any(not child.alive for child in self._all):
             self._all = {child for child in self._all if child.alive}
             self._changed.notify_all()  # the starter has work
@@ -178,7 +182,9 @@ class DecoderPool:
                 self._welcome(child)
         with self._changed:
             for child in self._all:
-                child.end()
+                child.kill()
+            for child in self._idle:
+                child.end()  # the others are ended by the threads that use them
 
     def _welcome(self, child: Child) -> None:
         try:

@@ -9,6 +9,7 @@ sizes beyond the limits, bombs, damage. Each refusal of a size names what was fo
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ import rasterio
 from rasterio.errors import RasterioError
 
 from components.errors import BadScene
+from components.raster.directory import check_directories, too_many_bands
 from components.raster.grid import Grid
 from components.raster.handles import driver_of, open_file
 from components.raster.header import SceneInfo, header_of
@@ -29,7 +31,7 @@ from components.raster.io import scene_from
 from components.raster.limits import OpenLimits
 from components.raster.scene import Scene
 
-__all__ = ["OpenLimits", "checked", "open_untrusted", "private_copy", "reopened"]
+__all__ = ["OpenLimits", "inspected", "open_untrusted", "private_copy"]
 
 TYPES = frozenset({"uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"})
 _CODECS = frozenset({"", "deflate", "lzw", "packbits", "zstd", "lzma", "jpeg"})
@@ -46,8 +48,7 @@ def open_untrusted(source: Path | bytes, limits: OpenLimits | None = None, *, na
         BadScene: with one sentence on what is wrong and what to do.
     """
     limits = limits or OpenLimits()
-    with private_copy(source, limits, name) as file, reopened(file.fileno(), name) as dataset:
-        info = checked(dataset, os.fstat(file.fileno()).st_size, limits, name)
+    with private_copy(source, limits, name) as file, inspected(file.fileno(), limits, name) as (dataset, info):
         scene = scene_from(dataset, info, None, None, True)
     without_infinity(scene.array)  # our own fresh array
     return scene
@@ -69,9 +70,10 @@ def private_copy(source: Path | bytes, limits: OpenLimits, name: str) -> Iterato
         BadScene: if size or first bytes are not those of a file that is opened here.
     """
     with tempfile.TemporaryFile() if isinstance(source, bytes) else _regular(source, name) as file:
-        head = source[:8] if isinstance(source, bytes) else file.read(8)
         size = len(source) if isinstance(source, bytes) else os.fstat(file.fileno()).st_size
-        _check_head(head, size, limits, name)
+        if size == 0:
+            raise BadScene(name, "the file is empty", "send the bytes of a GeoTIFF")
+        _check_head(source[:8] if isinstance(source, bytes) else file.read(8), size, limits, name)
         if isinstance(source, bytes):
             file.write(source)
             file.flush()
@@ -79,18 +81,22 @@ def private_copy(source: Path | bytes, limits: OpenLimits, name: str) -> Iterato
 
 
 @contextmanager
-def reopened(descriptor: int, name: str) -> Iterator[Any]:
-    """The dataset in an open file, by a name that has no siblings.
+def inspected(descriptor: int, limits: OpenLimits, name: str) -> Iterator[tuple[Any, SceneInfo]]:
+    """The dataset in an open file with its header, once everything it promises was found acceptable.
+
+    It is opened by a name that has no siblings.
 
     Raises:
-        BadScene: if it cannot be opened, and for whatever GDAL refuses while it is open.
+        BadScene: if it is refused, and for whatever GDAL meets while it is open.
     """
     try:
+        if driver_of(os.pread(descriptor, 8, 0)) == "GTiff":
+            check_directories(descriptor, limits, name)
         with (
             rasterio.Env(GDAL_GEOREF_SOURCES="INTERNAL", GDAL_NUM_THREADS="1"),
             open_file(Path(f"/dev/fd/{descriptor}")) as dataset,
         ):
-            yield dataset
+            yield dataset, _checked(dataset, os.fstat(descriptor).st_size, limits, name)
     except BadScene as error:
         raise BadScene(name, error.reason, error.remedy) from error
     except (RasterioError, UnicodeError) as error:
@@ -103,15 +109,22 @@ def _regular(source: Path, name: str) -> BinaryIO:
         descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise BadScene(name, f"not a regular file that can be read ({error.strerror})", "send a GeoTIFF") from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise BadScene(name, "not a regular file", "send the bytes of a GeoTIFF")
-    return os.fdopen(descriptor, "rb")
+    file = os.fdopen(descriptor, "rb")
+    if status.st_uid == os.geteuid() or status.st_mode & stat.S_IROTH:
+        return file
+    # A child has no privilege: what root may read here it could not open there.
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    with file:
+        shutil.copyfileobj(file, copy)
+    copy.seek(0)
+    return copy
 
 
 def _check_head(head: bytes, size: int, limits: OpenLimits, name: str) -> None:
-    if size == 0:
-        raise BadScene(name, "the file is empty", "send the bytes of a GeoTIFF")
     if driver_of(head) not in limits.formats:
         kinds = " or ".join(_KINDS.get(each, each) for each in limits.formats)
         raise BadScene(name, f"the first bytes are not those of a {kinds}", "send a GeoTIFF")
@@ -120,12 +133,7 @@ def _check_head(head: bytes, size: int, limits: OpenLimits, name: str) -> None:
         raise BadScene(name, reason, limits.remedy("file_bytes"))
 
 
-def checked(dataset: Any, size: int, limits: OpenLimits, name: str) -> SceneInfo:  # noqa: ANN401 - no types shipped
-    """The header of an open dataset of ``size`` bytes, once everything it promises was found acceptable.
-
-    Raises:
-        BadScene: names what was found, the limit and the setting that raises it.
-    """
+def _checked(dataset: Any, size: int, limits: OpenLimits, name: str) -> SceneInfo:  # noqa: ANN401
     _check_bands(dataset, limits, name)
     _check_size(dataset, size, limits, name)
     _check_kind(dataset, name)
@@ -140,8 +148,7 @@ def _check_bands(dataset: Any, limits: OpenLimits, name: str) -> None:  # noqa: 
     if dataset.count == 0:
         raise BadScene(name, "no bands", "send a GeoTIFF with pixels")
     if dataset.count > limits.bands:
-        reason = f"{dataset.count} bands, at most {limits.bands} are accepted"
-        raise BadScene(name, reason, limits.remedy("bands", "send the bands that are needed"))
+        raise too_many_bands(dataset.count, limits, name)
 
 
 def _check_size(dataset: Any, size: int, limits: OpenLimits, name: str) -> None:  # noqa: ANN401

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import rasterio
+from rasterio._err import CPLE_BaseError  # what some properties of a damaged dataset raise; no public name
 from rasterio.errors import RasterioError
 
 from components.errors import BadScene
@@ -99,7 +100,7 @@ def inspected(descriptor: int, limits: OpenLimits, name: str) -> Iterator[tuple[
             yield dataset, _checked(dataset, os.fstat(descriptor).st_size, limits, name)
     except BadScene as error:
         raise BadScene(name, error.reason, error.remedy) from error
-    except (RasterioError, UnicodeError) as error:
+    except (RasterioError, CPLE_BaseError, UnicodeError) as error:
         raise BadScene(name, "the file is truncated or damaged", "send it again") from error
 
 

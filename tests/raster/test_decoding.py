@@ -35,12 +35,17 @@ def works(pool):
     return bool((pool.open(GOOD, name="good").array == 1).all())
 
 
-@pytest.fixture
-def lonely():
-    """A pool of one process that has started, so that it is known which one gets a file."""
+@pytest.fixture(scope="module")
+def pool_of_one():
     with DecoderPool(child=ChildLimits(settings={"cpu_s": "SWATH_DECODER_CPU_S"}), workers=1) as pool:
-        assert works(pool)
         yield pool
+
+
+@pytest.fixture
+def lonely(pool_of_one):
+    """A pool of one process that has started, so that it is known which one gets a file."""
+    assert works(pool_of_one)
+    return pool_of_one
 
 
 @contextmanager
@@ -291,11 +296,11 @@ def test_a_closed_pool_says_so_even_to_those_who_wait():
         works(pool)
 
 
-def test_who_waits_too_long_for_a_free_child_is_told_to_try_again(lonely):
+def test_who_waits_too_long_for_a_free_child_is_told_to_try_again(lonely, monkeypatch):
     with stopped(lonely.pids[0]), ThreadPoolExecutor(1) as threads:
         busy = threads.submit(lonely.open, GOOD, name="busy")
         time.sleep(0.1)
-        lonely.child = ChildLimits(start_s=0.2)
+        monkeypatch.setattr(lonely, "child", ChildLimits(start_s=0.2))
         with pytest.raises(ServiceUnavailable, match="try again"):
             works(lonely)
         os.kill(lonely.pids[0], signal.SIGCONT)

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from components.raster.limits import MB, ChildLimits, OpenLimits
+from components.raster.limits import MB, PICTURES_TOO, ChildLimits, OpenLimits
 
 MILLION = 1_000_000
 # Which setting raises which limit, for the messages of refusals.
@@ -103,6 +103,11 @@ class Settings(BaseSettings):
             blocks=self.max_large_blocks,
             settings=_variables(UPLOAD_SETTINGS | LARGE_SETTINGS),
         )
+
+    @property
+    def ingest_limits(self) -> OpenLimits:
+        """What a file of a source folder may ask for; a scene is held whole while it is ingested."""
+        return replace(self.large_limits, formats=PICTURES_TOO)
 
     @property
     def child_limits(self) -> ChildLimits:

@@ -109,6 +109,8 @@ def _regular(source: Path, name: str) -> BinaryIO:
         # Neither a link is followed, nor a pipe waited for.
         descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
+        if source.is_symlink():
+            raise BadScene(name, "a link, not a regular file; links are not followed", "put the file there") from error
         raise BadScene(name, f"not a regular file that can be read ({error.strerror})", "send a GeoTIFF") from error
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,24 +85,8 @@ def ingest(
     declaration = read_declaration(dataset)
     candidates, quarantined = discover(source_folder, declaration)
     raw = dataset / RAW
-    intact = {source.id: source for source in _intact(raw)}
-    ingested, skipped = [], []
-    with DecoderPool(limits or LIMITS, CHILD, workers=1) as decoders:
-        for index, candidate in enumerate(candidates):
-            properties = _provenance(candidate, declaration)
-            if _is_same(intact.get(candidate.id), properties):
-                skipped.append(candidate.id)
-            else:
-                try:
-                    scenes = read_candidate(candidate, declaration, decoders)
-                    _write(candidate, declaration, raw, scenes, properties)
-                    ingested.append(candidate.id)
-                except ServiceUnavailable:  # no fault of this candidate
-                    raise
-                except SwathError as error:
-                    quarantined.append(Quarantined(candidate.id, _portable(str(error), source_folder)))
-            if progress:
-                progress(index + 1, len(candidates), candidate.id)
+    ingested, skipped, refused = _brought_in(candidates, declaration, raw, limits or LIMITS, progress)
+    quarantined += [Quarantined(name, _portable(reason, source_folder)) for name, reason in refused]
     for each in quarantined:
         logger.warning("quarantined %s: %s", each.name, each.reason)
         # what was ingested under this name before no longer has a source
@@ -114,6 +98,34 @@ def ingest(
         reasons = [f"{each.name}: {each.reason}" for each in report.quarantined]
         raise TooMuchLost(declaration.name, report.lost_fraction, limit, reasons)
     return report
+
+
+def _brought_in(
+    candidates: Sequence[Candidate],
+    declaration: Declaration,
+    raw: Path,
+    limits: OpenLimits,
+    progress: Progress | None,
+) -> tuple[list[str], list[str], list[tuple[str, str]]]:
+    """Ids that were written, ids that were there already, and ids that cannot be used with the reason."""
+    intact = {source.id: source for source in _intact(raw)}
+    ingested, skipped, refused = [], [], []
+    with DecoderPool(limits, CHILD, workers=1) as decoders:
+        for index, candidate in enumerate(candidates):
+            properties = _provenance(candidate, declaration)
+            if _is_same(intact.get(candidate.id), properties):
+                skipped.append(candidate.id)
+            else:
+                try:
+                    _write(candidate, declaration, raw, read_candidate(candidate, declaration, decoders), properties)
+                    ingested.append(candidate.id)
+                except ServiceUnavailable:  # no fault of this candidate
+                    raise
+                except SwathError as error:
+                    refused.append((candidate.id, str(error)))
+            if progress:
+                progress(index + 1, len(candidates), candidate.id)
+    return ingested, skipped, refused
 
 
 def _write(

@@ -19,13 +19,14 @@ from rasterio.errors import RasterioError
 
 from components.errors import BadScene, ServiceUnavailable, SwathError
 from components.raster import decoder
+from components.raster.acceptance import TYPES
 from components.raster.decoder import plan, plan_of_mask, sent_dtype
 from components.raster.header import SceneInfo
 from components.raster.limits import ChildLimits, OpenLimits
-from components.raster.opening import TYPES
 from components.raster.parts import Part
+from components.raster.portable import info_from_json
 from components.raster.scene import Array
-from components.raster.wire import Closed, Message, Wire, info_from_json
+from components.raster.wire import Closed, Message, Wire
 
 ROOT = Path(__file__).resolve().parents[2]  # the child runs the code of its parent
 # The rest of the environment stays here: it may hold secrets.

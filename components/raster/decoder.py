@@ -18,15 +18,17 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from components.errors import BadScene, SwathError
+from components.raster.acceptance import holds_all_bands
 from components.raster.confinement import confine, grant_cpu
 from components.raster.handles import handles
 from components.raster.header import SceneInfo
 from components.raster.io import scene_from
 from components.raster.limits import OpenLimits
-from components.raster.opening import holds_all_bands, inspected, without_infinity
+from components.raster.opening import inspected, without_infinity
 from components.raster.parts import LAUNDER_BYTES, OPEN_BYTES, Layout, Part, parts
+from components.raster.portable import info_as_json
 from components.raster.scene import Array
-from components.raster.wire import Closed, Message, Wire, info_as_json
+from components.raster.wire import Closed, Message, Wire
 
 CACHE_BYTES = 96 * 1024**2  # GDAL's, more than the largest block that is accepted
 TILE_PX = 512

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,7 +11,8 @@ from typing import BinaryIO, Self
 import numpy as np
 
 from components.errors import ServiceUnavailable
-from components.raster.child import Child, Reading
+from components.raster.child import Reading
+from components.raster.children import Children
 from components.raster.header import SceneInfo
 from components.raster.laundering import write_parts
 from components.raster.limits import ChildLimits, OpenLimits
@@ -23,7 +22,6 @@ from components.raster.scene import Array, Scene, Unit
 __all__ = ["ChildLimits", "DecoderPool", "OpenLimits"]
 
 TRIES = 3  # processes that are found dead when they are handed a file; another one gets it then
-PAUSE_S = 1.0  # before processes that could not be started are tried again
 
 
 class DecoderPool:
@@ -35,15 +33,7 @@ class DecoderPool:
 
     def __init__(self, limits: OpenLimits | None = None, child: ChildLimits | None = None, *, workers: int = 2) -> None:
         self.limits, self.child = limits or OpenLimits(), child or ChildLimits()
-        self._workers = workers
-        self._changed = threading.Condition()
-        self._idle: list[Child] = []
-        self._all: set[Child] = set()
-        self._problem: ServiceUnavailable | None = None
-        self._closed = False
-        # One thread starts all of them and lives as long as they do: the kernel ends a child with that thread.
-        self._starter = threading.Thread(target=self._keep_started, name="decoders", daemon=True)
-        self._starter.start()
+        self._children = Children(self.limits, self.child, workers)
 
     def __enter__(self) -> Self:
         return self
@@ -91,22 +81,16 @@ class DecoderPool:
     @property
     def network(self) -> bool | None:
         """False where no process has a network, True where the kernel left it to one, None before any has started."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._idle or self._problem or self._closed, self.child.start_s)
-            return any(child.network for child in self._all) if self._idle else None
+        return self._children.network
 
     @property
     def pids(self) -> tuple[int, ...]:
         """The ids of the processes."""
-        with self._changed:
-            return tuple(child.pid for child in self._all)
+        return self._children.pids
 
     def close(self) -> None:
         """All processes are gone when this returns; who waits for one is told so."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-        self._starter.join()
+        self._children.close()
 
     @contextmanager
     def _reading(self, source: bytes | Path, name: str, *, pixels: bool, decode: bool) -> Iterator[Reading]:
@@ -115,92 +99,13 @@ class DecoderPool:
 
     def _asked(self, stack: ExitStack, file: BinaryIO, name: str, *, pixels: bool, decode: bool) -> Reading:
         for _ in range(TRIES):
-            child = self._taken()
-            stack.callback(self._give_back, child)
+            child = self._children.take()
+            stack.callback(self._children.give_back, child)
             try:
                 return stack.enter_context(child.reading(file, name, pixels=pixels, decode=decode))
             except BrokenPipeError:  # it had died before: not the doing of this file
                 continue
         raise ServiceUnavailable("decoder processes keep dying; look at the memory of the machine and try again")
-
-    def _taken(self) -> Child:
-        ends = time.monotonic() + self.child.start_s
-        with self._changed:
-            while True:
-                self._drop_dead()
-                if self._closed:
-                    raise ServiceUnavailable("the decoders are closed; start the service again")
-                if self._idle:
-                    return self._idle.pop()
-                if self._problem:
-                    raise self._problem
-                if not self._changed.wait(ends - time.monotonic()) and time.monotonic() >= ends:
-                    raise ServiceUnavailable(f"no decoder was free within {self.child.start_s:g} s; try again")
-
-    def _give_back(self, child: Child) -> None:
-        with self._changed:
-            if child.alive:
-                self._idle.append(child)
-            else:
-                child.end()
-            self._retire()
-            self._drop_dead()
-            self._changed.notify_all()
-
-    def _drop_dead(self) -> None:
-        for child in [each for each in self._idle if not each.alive]:
-            child.end()
-            self._idle.remove(child)
-        if any(not child.alive for child in self._all):
-            self._all = {child for child in self._all if child.alive}
-            self._changed.notify_all()  # the starter has work
-
-    def _retire(self) -> None:
-        """Ends a process that has served long enough and is idle, once there is another in its place."""
-        for child in [each for each in self._idle if self._is_tired(each)]:
-            if len(self._all) > self._workers:
-                self._idle.remove(child)
-                self._all.remove(child)
-                child.end()
-
-    def _is_tired(self, child: Child) -> bool:
-        return child.served >= self.child.files
-
-    def _missing(self) -> int:
-        self._drop_dead()
-        return self._workers - sum(not self._is_tired(child) for child in self._all)
-
-    def _keep_started(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._missing() > 0)
-                if self._closed:
-                    break
-                missing = self._missing()
-            started = [Child(self.limits, self.child) for _ in range(missing)]  # side by side
-            for child in started:
-                self._welcome(child)
-        with self._changed:
-            for child in self._all:
-                child.kill()
-            for child in self._idle:
-                child.end()  # the others are ended by the threads that use them
-
-    def _welcome(self, child: Child) -> None:
-        try:
-            child.await_ready()
-        except ServiceUnavailable as error:
-            with self._changed:
-                self._problem = error
-                self._changed.notify_all()
-                self._changed.wait_for(lambda: self._closed, PAUSE_S)
-            return
-        with self._changed:
-            self._problem = None
-            self._all.add(child)
-            self._idle.append(child)
-            self._retire()
-            self._changed.notify_all()
 
 
 def _scene(reading: Reading, decode: bool) -> Scene:

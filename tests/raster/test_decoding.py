@@ -300,7 +300,7 @@ def test_who_waits_too_long_for_a_free_child_is_told_to_try_again(lonely, monkey
     with stopped(lonely.pids[0]), ThreadPoolExecutor(1) as threads:
         busy = threads.submit(lonely.open, GOOD, name="busy")
         time.sleep(0.1)
-        monkeypatch.setattr(lonely, "child", ChildLimits(start_s=0.2))
+        monkeypatch.setattr(lonely._children, "_child", ChildLimits(start_s=0.2))
         with pytest.raises(ServiceUnavailable, match="try again"):
             works(lonely)
         os.kill(lonely.pids[0], signal.SIGCONT)

@@ -14,7 +14,7 @@ from components.raster.cog import Encoding, write_scene
 from components.raster.decoding import DecoderPool, OpenLimits
 from components.raster.io import describe, read_scene
 from components.raster.parts import Layout, parts
-from components.raster.wire import info_as_json, info_from_json
+from components.raster.portable import info_as_json, info_from_json
 from tests.raster import hostile
 from tests.scenes import make_class_map, make_scene
 

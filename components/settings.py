@@ -6,10 +6,27 @@ Read by `flows/` and `serving/` only.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from components.raster.limits import MB, PICTURES_TOO, ChildLimits, OpenLimits
+
+MILLION = 1_000_000
+# Which setting raises which limit, for the messages of refusals.
+UPLOAD_SETTINGS = {
+    "file_bytes": "max_body_mb", "decoded_bytes": "max_decoded_mb", "pixels": "max_megapixels",
+    "edge_px": "max_edge_px", "bands": "max_bands", "block_bytes": "max_block_mb", "blocks": "max_blocks",
+    "ratio": "max_ratio", "metadata_bytes": "max_metadata_kb",
+}  # fmt: skip
+LARGE_SETTINGS = {
+    "file_bytes": "max_large_mb", "decoded_bytes": "max_large_decoded_mb", "pixels": "max_large_megapixels",
+    "edge_px": "max_large_edge_px", "blocks": "max_large_blocks",
+}  # fmt: skip
+CHILD_SETTINGS = {"memory_bytes": "decoder_memory_mb", "cpu_s": "decoder_cpu_s", "wall_s": "decoder_wall_s"}
 
 STACK_ENV = Path(".swath") / "stack.env"
 
@@ -33,6 +50,23 @@ class Settings(BaseSettings):
     tokens: str = Field("", description="comma-separated bearer tokens; empty: none needed, loopback only")
     max_body_mb: int = Field(256, ge=1, description="largest request body")
     max_decoded_mb: int = Field(1024, ge=1, description="largest decoded raster of a request")
+    max_megapixels: int = Field(70, ge=1, description="most pixels of a band of an uploaded raster, in millions")
+    max_edge_px: int = Field(32768, ge=1, description="most rows or columns of an uploaded raster")
+    max_bands: int = Field(64, ge=1, description="most bands of an uploaded raster")
+    max_block_mb: int = Field(64, ge=1, le=96, description="largest tile or strip of any raster from outside, decoded")
+    max_blocks: int = Field(200_000, ge=1, description="most tiles or strips of an uploaded raster, bands together")
+    max_ratio: float = Field(1100.0, gt=1, description="largest decoded size over file size, above 16 MB decoded")
+    max_metadata_kb: int = Field(256, ge=1, le=2048, description="most names and tags of any raster from outside")
+    max_large_mb: int = Field(16_384, ge=1, description="largest file of a job, which is read by windows")
+    max_large_decoded_mb: int = Field(262_144, ge=1, description="largest decoded raster of a job")
+    max_large_megapixels: int = Field(10_000, ge=1, description="most pixels of a band of a job's raster, in millions")
+    max_large_edge_px: int = Field(200_000, ge=1, description="most rows or columns of a job's raster")
+    max_large_blocks: int = Field(2_000_000, ge=1, description="most tiles or strips of a job's raster")
+    decoders: int = Field(2, ge=1, description="processes that open uploaded rasters")
+    decoder_memory_mb: int = Field(1024, ge=128, description="memory of such a process, beside Python and GDAL")
+    decoder_cpu_s: int = Field(30, ge=1, description="processor seconds that one uploaded raster may take to open")
+    decoder_wall_s: float = Field(60.0, gt=0, description="seconds that one uploaded raster may take to open")
+    decoder_files: int = Field(500, ge=1, description="rasters after which such a process is replaced")
     max_waiting: int = Field(16, ge=1, description="requests admitted at once; more are answered 429")
     poll_s: float = Field(1.0, gt=0, description="seconds between looks at the promotion pointer")
 
@@ -40,6 +74,56 @@ class Settings(BaseSettings):
     def home(self) -> Path:
         """The folder of all state that is not in git: `.swath/` of the project."""
         return self.project / ".swath"
+
+    @property
+    def upload_limits(self) -> OpenLimits:
+        """What an uploaded raster may ask for."""
+        return OpenLimits(
+            file_bytes=self.max_body_mb * MB,
+            decoded_bytes=self.max_decoded_mb * MB,
+            pixels=self.max_megapixels * MILLION,
+            edge_px=self.max_edge_px,
+            bands=self.max_bands,
+            block_bytes=self.max_block_mb * MB,
+            blocks=self.max_blocks,
+            ratio=self.max_ratio,
+            metadata_bytes=self.max_metadata_kb * 1024,
+            settings=_variables(UPLOAD_SETTINGS),
+        )
+
+    @property
+    def large_limits(self) -> OpenLimits:
+        """What a raster may ask for that is read by windows: the input of a job."""
+        return replace(
+            self.upload_limits,
+            file_bytes=self.max_large_mb * MB,
+            decoded_bytes=self.max_large_decoded_mb * MB,
+            pixels=self.max_large_megapixels * MILLION,
+            edge_px=self.max_large_edge_px,
+            blocks=self.max_large_blocks,
+            settings=_variables(UPLOAD_SETTINGS | LARGE_SETTINGS),
+        )
+
+    @property
+    def ingest_limits(self) -> OpenLimits:
+        """What a file of a source folder may ask for; a scene is held whole while it is ingested."""
+        return replace(self.large_limits, formats=PICTURES_TOO)
+
+    @property
+    def child_limits(self) -> ChildLimits:
+        """What a process that opens rasters from outside may use."""
+        return ChildLimits(
+            memory_bytes=self.decoder_memory_mb * MB,
+            cpu_s=self.decoder_cpu_s,
+            wall_s=self.decoder_wall_s,
+            files=self.decoder_files,
+            settings=_variables(CHILD_SETTINGS),
+        )
+
+
+def _variables(names: Mapping[str, str]) -> dict[str, str]:
+    """The environment variable of each limit, from the name of its setting."""
+    return {limit: f"SWATH_{setting.upper()}" for limit, setting in names.items()}
 
 
 def project_folder() -> Path:

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from components.deployment.loading import LoadedVersion
 from components.errors import SwathError, UnknownName
 from components.inference.tiled import predict
-from components.raster.opening import OpenLimits
+from components.raster.decoding import DecoderPool
 from components.tasks import task_names
 from serving.answers import encode
 from serving.errors import answer_of_http, answer_of_nobody, answer_of_ours
@@ -32,10 +32,10 @@ SUFFIXES = {"cog": "tif", "geojson": "geojson", "png": "png"}
 
 @dataclass(frozen=True)
 class Serving:
-    """What the endpoints need: the slots, what an upload may ask for, and threads to compute in."""
+    """What the endpoints need: the slots, processes that open uploads, and threads to compute in."""
 
     slots: Slots
-    limits: OpenLimits
+    decoders: DecoderPool
     pool: ThreadPoolExecutor
 
 
@@ -93,7 +93,8 @@ async def predict_scenes(request: Request) -> Response:
     if version.task_name != task:
         raise UnknownName(f"{task} run", version.run, _runs_of(task, serving.slots))
     # From here on the request keeps this version, whatever is promoted meanwhile.
-    content = await asyncio.get_running_loop().run_in_executor(serving.pool, answer_form, form, version, serving.limits)
+    loop = asyncio.get_running_loop()
+    content = await loop.run_in_executor(serving.pool, answer_form, form, version, serving.decoders)
     kind = form.options.format
     headers = {
         "X-Swath-Run": version.run,
@@ -103,14 +104,14 @@ async def predict_scenes(request: Request) -> Response:
     return Response(content, media_type=MEDIA_TYPES[kind], headers=headers)
 
 
-def answer_form(form: Form, version: LoadedVersion, limits: OpenLimits) -> bytes:
+def answer_form(form: Form, version: LoadedVersion, decoders: DecoderPool) -> bytes:
     """The bytes that answer a form: opened, held against the spec, predicted and encoded.
 
     Raises:
         SwathError: see `serving.uploads` and `serving.answers`.
     """
     output = choose_output(form.options, version.spec)
-    scenes = open_inputs(form, version.spec, limits)
+    scenes = open_inputs(form, version.spec, decoders)
     outputs = predict(version.method, scenes, tile_px=version.params.evaluation.tile_px)
     return encode(outputs[output.name], output, form.options.format, version)
 

@@ -11,13 +11,12 @@ from starlette.applications import Starlette
 
 from components.deployment.registry import Registry
 from components.lineage.closure import code_digest
-from components.raster.opening import OpenLimits
+from components.raster.decoding import DecoderPool
 from components.settings import Settings, load_settings
 from components.storage.patience import Patience
 from components.storage.store import Store, StoreAccess
 from components.tasks import task_names
 from serving.endpoints import Serving, build_app
-from serving.guard import MB
 from serving.slots import Slots
 
 CODE = Path(__file__).resolve().parents[1]  # the checkout, or the sources inside a Bento
@@ -44,12 +43,13 @@ def started() -> Iterator[Serving]:
         tasks=digests,
         poll_s=settings.poll_s,
     )
-    decoded = settings.max_decoded_mb * MB
-    limits = OpenLimits(file_bytes=settings.max_body_mb * MB, decoded_bytes=decoded)
-    with ThreadPoolExecutor(COMPUTE_THREADS, "predict") as pool:
+    with (
+        DecoderPool(settings.upload_limits, settings.child_limits, workers=settings.decoders) as decoders,
+        ThreadPoolExecutor(COMPUTE_THREADS, "predict") as pool,
+    ):
         slots.start()
         try:
-            yield Serving(slots, limits, pool)
+            yield Serving(slots, decoders, pool)
         finally:
             slots.stop()
 

@@ -10,7 +10,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from components.errors import BandMismatch
-from components.raster.opening import OpenLimits, open_untrusted
+from components.raster.decoding import DecoderPool
 from components.raster.scene import Scene, Unit, require_one_grid
 from components.tasks.seam import InputSpec, Spec
 from serving.errors import WrongForm, WrongInput
@@ -52,12 +52,13 @@ async def read_form(request: Request) -> Form:
     return Form(read_options(fields), files)
 
 
-def open_inputs(form: Form, spec: Spec, limits: OpenLimits) -> dict[str, Scene]:
+def open_inputs(form: Form, spec: Spec, decoders: DecoderPool) -> dict[str, Scene]:
     """The uploaded scenes by input name, with the bands of the spec in its order.
 
     Raises:
         WrongForm: if a file is missing or unknown.
         BadScene: if a file is none that may be opened.
+        ServiceUnavailable: if no decoder process can be had.
         BandMismatch, GridMismatch, WrongInput: says what was expected and what was found.
     """
     names = [each.name for each in spec.inputs]
@@ -67,7 +68,7 @@ def open_inputs(form: Form, spec: Spec, limits: OpenLimits) -> dict[str, Scene]:
     for each in spec.inputs:
         if each.kind != "scene":
             raise WrongForm(f"input {each.name} is a {each.kind}, which this service does not take as an upload yet")
-    opened = {each.name: open_untrusted(form.files[each.name], limits, name=each.name) for each in spec.inputs}
+    opened = {each.name: decoders.open(form.files[each.name], name=each.name) for each in spec.inputs}
     scenes = {each.name: fitted(opened[each.name], each, form.options.unit) for each in spec.inputs}
     require_one_grid(scenes)
     return scenes

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from components.errors import SwathError
 from components.ingestion.ingest import ingest
+from components.raster.limits import OpenLimits
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,10 +20,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="the source folder")
     parser.add_argument("--max-lost", type=float, help="quarantined share above which it fails (default: dataset.yaml)")
     parser.add_argument("--root", type=Path, default=Path(), help="root of the project (default: here)")
+    parser.add_argument("--limits", help="what a source file may ask for: OpenLimits as JSON (default: see ingest.py)")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        report = ingest(options.folder, options.root / "data" / "sources" / options.dataset, max_lost=options.max_lost)
+        dataset = options.root / "data" / "sources" / options.dataset
+        limits = OpenLimits(**json.loads(options.limits)) if options.limits else None
+        report = ingest(options.folder, dataset, max_lost=options.max_lost, limits=limits)
     except SwathError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.errors import SwathError, TooMuchLost
+from components.errors import ServiceUnavailable, SwathError, TooMuchLost
 from components.ingestion.declaration import Declaration, read_declaration
 from components.ingestion.discovery import Candidate, discover
 from components.ingestion.reading import encodings, read_candidate
 from components.raster.dataset import MANIFEST, Quarantined, Source, finish, sha256, write_source
+from components.raster.decoding import DecoderPool
 from components.raster.items import read_item
+from components.raster.limits import MB, PICTURES_TOO, ChildLimits, OpenLimits
+from components.raster.scene import Scene
 
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int, str], None]  # done, of how many, id
 RAW = "raw"
+# A scene is held whole while it is ingested: these fit one Sentinel-2 tile of 10,980 px with all its bands.
+LIMITS = OpenLimits(
+    file_bytes=16 * 1024 * MB,
+    decoded_bytes=16 * 1024 * MB,
+    pixels=1_000_000_000,
+    edge_px=200_000,
+    bands=512,
+    blocks=2_000_000,
+    formats=PICTURES_TOO,
+)
+CHILD = ChildLimits(cpu_s=600, wall_s=1200.0)
 
 
 @dataclass(frozen=True)
@@ -49,35 +63,30 @@ class IngestReport:
 
 
 def ingest(
-    source_folder: Path, dataset: Path, *, max_lost: float | None = None, progress: Progress | None = None
+    source_folder: Path,
+    dataset: Path,
+    *,
+    max_lost: float | None = None,
+    limits: OpenLimits | None = None,
+    progress: Progress | None = None,
 ) -> IngestReport:
     """A source folder brought into ``dataset`` (`data/sources/<dataset>`) as COGs, STAC items and a manifest.
 
     Only what is new or has changed (SHA-256 of the source files, and the declaration) is written; a
     candidate that cannot be used is quarantined by name and the rest goes on. Each source appears at once
-    or not at all, so an ingestion that was killed is simply run again.
+    or not at all, so an ingestion that was killed is simply run again. The source files are parsed by a limited
+    child process, one for the whole ingestion; ``limits`` (default: `LIMITS`) is what one of them may ask for.
 
     Raises:
         BadParams: if the declaration is wrong or the folder does not have the declared layout.
         TooMuchLost: if more than ``max_lost`` (default: the declaration's) was quarantined.
+        ServiceUnavailable: if the child process cannot be started.
     """
     declaration = read_declaration(dataset)
     candidates, quarantined = discover(source_folder, declaration)
     raw = dataset / RAW
-    intact = {source.id: source for source in _intact(raw)}
-    ingested, skipped = [], []
-    for index, candidate in enumerate(candidates):
-        properties = _provenance(candidate, declaration)
-        if _is_same(intact.get(candidate.id), properties):
-            skipped.append(candidate.id)
-        else:
-            try:
-                _write(candidate, declaration, raw, properties)
-                ingested.append(candidate.id)
-            except SwathError as error:
-                quarantined.append(Quarantined(candidate.id, _portable(str(error), source_folder)))
-        if progress:
-            progress(index + 1, len(candidates), candidate.id)
+    ingested, skipped, refused = _brought_in(candidates, declaration, raw, limits or LIMITS, progress)
+    quarantined += [Quarantined(name, _portable(reason, source_folder)) for name, reason in refused]
     for each in quarantined:
         logger.warning("quarantined %s: %s", each.name, each.reason)
         # what was ingested under this name before no longer has a source
@@ -91,8 +100,41 @@ def ingest(
     return report
 
 
-def _write(candidate: Candidate, declaration: Declaration, raw: Path, properties: Mapping[str, Any]) -> None:
-    scenes = read_candidate(candidate, declaration)
+def _brought_in(
+    candidates: Sequence[Candidate],
+    declaration: Declaration,
+    raw: Path,
+    limits: OpenLimits,
+    progress: Progress | None,
+) -> tuple[list[str], list[str], list[tuple[str, str]]]:
+    """Ids that were written, ids that were there already, and ids that cannot be used with the reason."""
+    intact = {source.id: source for source in _intact(raw)}
+    ingested, skipped, refused = [], [], []
+    with DecoderPool(limits, CHILD, workers=1) as decoders:
+        for index, candidate in enumerate(candidates):
+            properties = _provenance(candidate, declaration)
+            if _is_same(intact.get(candidate.id), properties):
+                skipped.append(candidate.id)
+            else:
+                try:
+                    _write(candidate, declaration, raw, read_candidate(candidate, declaration, decoders), properties)
+                    ingested.append(candidate.id)
+                except ServiceUnavailable:  # no fault of this candidate
+                    raise
+                except SwathError as error:
+                    refused.append((candidate.id, str(error)))
+            if progress:
+                progress(index + 1, len(candidates), candidate.id)
+    return ingested, skipped, refused
+
+
+def _write(
+    candidate: Candidate,
+    declaration: Declaration,
+    raw: Path,
+    scenes: Mapping[str, Scene],
+    properties: Mapping[str, Any],
+) -> None:
     write_source(
         raw,
         candidate.id,

@@ -13,15 +13,17 @@ from components.errors import BadScene
 from components.ingestion.declaration import NODATA_CODE, Declaration, ImageDeclaration, LabelDeclaration, Storage
 from components.ingestion.discovery import Candidate
 from components.raster.bands import band_indexes, canonical
+from components.raster.decoding import DecoderPool
 from components.raster.encoding import Encoding
-from components.raster.io import describe, read_scene
 from components.raster.scene import Array, Scene, require_one_grid
 
 EXACT_STEPS = 1e-3  # a stored step this far from a whole number is not that number
 
 
-def read_candidate(candidate: Candidate, declaration: Declaration) -> Mapping[str, Scene]:
+def read_candidate(candidate: Candidate, declaration: Declaration, decoders: DecoderPool) -> Mapping[str, Scene]:
     """The scenes of a candidate by role, on one grid, in physical units, labels as class codes.
+
+    Its files come from outside: they are parsed by ``decoders`` only.
 
     Raises:
         SwathError: says why the candidate cannot be used (broken, empty, no CRS, other grid, unknown label value).
@@ -29,9 +31,9 @@ def read_candidate(candidate: Candidate, declaration: Declaration) -> Mapping[st
     scenes: dict[str, Scene] = {}
     for role, path in candidate.files.items():
         if declaration.label and role == declaration.label.role:
-            scenes[role] = _label(path, declaration.label)
+            scenes[role] = _label(path, declaration.label, decoders)
         elif declaration.image:
-            scenes[role] = _image(path, declaration.image)
+            scenes[role] = _image(path, declaration.image, decoders)
         if declaration.needs_crs and scenes[role].grid.crs is None:
             raise BadScene(path, "has no CRS", "ask its maker, or set needs_crs: false if it has no place")
     require_one_grid(scenes)
@@ -50,8 +52,8 @@ def _encoding(storage: Storage) -> Encoding:
     return Encoding(storage.dtype, scale=storage.scale, nodata=storage.nodata)
 
 
-def _image(path: Path, image: ImageDeclaration) -> Scene:
-    raw = _read(path)
+def _image(path: Path, image: ImageDeclaration, decoders: DecoderPool) -> Scene:
+    raw = _read(path, decoders)
     array = _declared_bands(raw, image, path)
     unseen = ~np.isfinite(array)
     for nodata in (raw.nodata, image.nodata):
@@ -68,11 +70,11 @@ def _image(path: Path, image: ImageDeclaration) -> Scene:
     return Scene(stored, raw.grid, bands, image.unit, nodata=np.nan)  # type: ignore[arg-type]
 
 
-def _read(path: Path) -> Scene:
+def _read(path: Path, decoders: DecoderPool) -> Scene:
     """The stored numbers; refused where the file carries a scale of its own (it would be applied twice)."""
-    if describe(path).scaled:
+    if decoders.describe(path, name=str(path)).scaled:
         raise BadScene(path, "carries a scale or offset of its own", "declare it in dataset.yaml and unset it here")
-    return read_scene(path, decode=False)
+    return decoders.open(path, name=str(path), decode=False)
 
 
 def _declared_bands(raw: Scene, image: ImageDeclaration, path: Path) -> NDArray[np.float64]:
@@ -99,8 +101,8 @@ def _refuse_inexact(values: Array, storage: Storage, path: Path) -> None:
         raise BadScene(path, f"holds values between the steps of {storage.scale:g}", "store float32 in dataset.yaml")
 
 
-def _label(path: Path, label: LabelDeclaration) -> Scene:
-    raw = _read(path)
+def _label(path: Path, label: LabelDeclaration, decoders: DecoderPool) -> Scene:
+    raw = _read(path, decoders)
     if len(raw.bands) != 1:
         raise BadScene(path, f"a label has one band, this one has {len(raw.bands)}", "mend the file")
     found = np.unique(raw.array)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from components.errors import QualityFailed
@@ -19,7 +20,9 @@ def ingest(dataset: str, source: str, max_lost: float, commit: str) -> dict[str,
     with workplace(f"ingest-{dataset}", commit) as place:
         if (place.path / f"{raw}.dvc").is_file():
             materialise(place, Pipeline(place.path), [raw])
-        said = run_module(place, "components.ingestion", dataset, source, "--max-lost", str(max_lost))
+        limits = json.dumps(asdict(load_settings().ingest_limits))
+        options = ("--max-lost", str(max_lost), "--limits", limits)
+        said = run_module(place, "components.ingestion", dataset, source, *options)
         track(place, raw)
         done = finish(place, dataset, [], "ingest")
     show_text(dataset, "ingest", f"### Ingestion of {dataset}\n\n```json\n{said}\n```\n")

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from components.deployment.registry import Registry
 from components.raster.cog import write_scene
-from components.raster.opening import OpenLimits
+from components.raster.decoding import DecoderPool
 from components.storage.store import Store
 from serving.endpoints import Serving, build_app
 from serving.guard import Guard, GuardLimits
@@ -47,8 +47,14 @@ def slots(registry, run, tmp_path):
     return Slots(registry, tmp_path / "cache", lambda task: CODE, only=[run])
 
 
+@pytest.fixture(scope="session")
+def decoders():
+    with DecoderPool() as pool:
+        yield pool
+
+
 @pytest.fixture
-def client_of():
+def client_of(decoders):
     """A client of the guarded application over given slots."""
     opened = []
 
@@ -56,7 +62,7 @@ def client_of():
         @contextmanager
         def started():
             with ThreadPoolExecutor(1) as pool:
-                yield Serving(slots, OpenLimits(), pool)
+                yield Serving(slots, decoders, pool)
 
         app = Guard(build_app(started), limits or GuardLimits())
         client = TestClient(app, raise_server_exceptions=False)

@@ -16,8 +16,10 @@ from components.settings import Settings, load_settings
 from components.storage.patience import Patience
 from components.storage.store import Store, StoreAccess
 from components.tasks import task_names
+from serving.bodies import MB
+from serving.drift import InputStatistics
 from serving.endpoints import Serving, build_app
-from serving.guard import MB
+from serving.holdings import Holdings
 from serving.slots import Slots
 
 CODE = Path(__file__).resolve().parents[1]  # the checkout, or the sources inside a Bento
@@ -43,13 +45,14 @@ def started() -> Iterator[Serving]:
         only=[run.strip() for run in settings.runs.split(",") if run.strip()],
         tasks=digests,
         poll_s=settings.poll_s,
+        holdings=Holdings(settings.slots_mb),
     )
     decoded = settings.max_decoded_mb * MB
     limits = OpenLimits(file_bytes=settings.max_body_mb * MB, decoded_bytes=decoded)
     with ThreadPoolExecutor(COMPUTE_THREADS, "predict") as pool:
         slots.start()
         try:
-            yield Serving(slots, limits, pool)
+            yield Serving(slots, limits, pool, InputStatistics(settings.home / "service" / "inputs.sqlite"))
         finally:
             slots.stop()
 

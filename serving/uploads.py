@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from starlette.datastructures import UploadFile
@@ -19,6 +24,7 @@ from serving.schemas import Form, read_options
 MAX_FILES = 64
 MAX_FIELDS = 16
 MAX_FIELD_BYTES = 4096
+IN_MEMORY_BYTES = 1024**2  # larger files are spooled to disk by the form's parser, too
 # Largest plausible values. Reflectance above 1 exists (clouds, glint), but not in half of a scene.
 PLAUSIBLE: Mapping[Unit, tuple[float, float]] = {
     "reflectance": (-0.2, 1.5),
@@ -28,8 +34,9 @@ PLAUSIBLE: Mapping[Unit, tuple[float, float]] = {
 SIZE_TOLERANCE = 1.02  # pixel sizes of a geographic grid differ by latitude
 
 
-async def read_form(request: Request) -> Form:
-    """The multipart form of a request.
+@asynccontextmanager
+async def received(request: Request) -> AsyncIterator[Form]:
+    """The multipart form of a request; its large files lie in a private folder that is gone when left.
 
     Raises:
         WrongForm: if it is no multipart form, or a query key or a field stands where none may.
@@ -40,16 +47,30 @@ async def read_form(request: Request) -> Form:
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise WrongForm("send multipart/form-data with one GeoTIFF file an input")
     fields: dict[str, str] = {}
-    files: dict[str, bytes] = {}
-    async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES) as form:
-        for name, value in form.multi_items():
-            if name in fields or name in files:
-                raise WrongForm(f"field {name} stands twice; send it once")
-            if isinstance(value, UploadFile):
-                files[name] = await value.read()
-            else:
-                fields[name] = value
-    return Form(read_options(fields), files)
+    files: dict[str, bytes | Path] = {}
+    with tempfile.TemporaryDirectory(prefix="swath-upload-") as folder:
+        async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES) as form:
+            for name, value in form.multi_items():
+                if name in fields or name in files:
+                    raise WrongForm(f"field {name} stands twice; send it once")
+                if isinstance(value, UploadFile):
+                    files[name] = await _kept(value, Path(folder) / f"{len(files)}.upload")
+                else:
+                    fields[name] = value
+        yield Form(read_options(fields), files)
+
+
+async def _kept(upload: UploadFile, path: Path) -> bytes | Path:
+    """A small file as bytes; a large one, which the parser spooled to disk, as a file of ours."""
+    if (upload.size or 0) <= IN_MEMORY_BYTES:
+        return await upload.read()
+
+    def copy() -> None:
+        with path.open("wb") as file:
+            shutil.copyfileobj(upload.file, file, IN_MEMORY_BYTES)
+
+    await asyncio.to_thread(copy)
+    return path
 
 
 def open_inputs(form: Form, spec: Spec, limits: OpenLimits) -> dict[str, Scene]:

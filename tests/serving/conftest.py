@@ -13,8 +13,10 @@ from components.deployment.registry import Registry
 from components.raster.cog import write_scene
 from components.raster.opening import OpenLimits
 from components.storage.store import Store
+from serving.drift import InputStatistics
 from serving.endpoints import Serving, build_app
 from serving.guard import Guard, GuardLimits
+from serving.observing import Observer
 from serving.slots import Slots
 from tests.conftest import QUICK
 from tests.deployment.toy import CODE, scene, toy_version, use_toy
@@ -48,7 +50,7 @@ def slots(registry, run, tmp_path):
 
 
 @pytest.fixture
-def client_of():
+def client_of(tmp_path):
     """A client of the guarded application over given slots."""
     opened = []
 
@@ -56,9 +58,9 @@ def client_of():
         @contextmanager
         def started():
             with ThreadPoolExecutor(1) as pool:
-                yield Serving(slots, OpenLimits(), pool)
+                yield Serving(slots, OpenLimits(), pool, InputStatistics(tmp_path / "inputs.sqlite"))
 
-        app = Guard(build_app(started), limits or GuardLimits())
+        app = Observer(Guard(build_app(started), limits or GuardLimits()))
         client = TestClient(app, raise_server_exceptions=False)
         opened.append(client.__enter__())
         return client

@@ -108,10 +108,10 @@ def test_a_store_out_of_reach_leaves_everything_as_it_is(slots, registry, run, m
     registry.promote(run, version)
     slots.look()
 
-    def unreachable():
+    def unreachable(*_):
         raise StoreUnavailable("the store fails")
 
-    monkeypatch.setattr(registry, "pointers", unreachable)
+    monkeypatch.setattr(registry, "moved", unreachable)
     slots.look()
     assert (slots.current(run).id, slots.ready) == (version, True)
     assert slots.as_json()["store"] == "the store fails"

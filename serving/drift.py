@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,15 @@ class InputStatistics:
 
     def __init__(self, path: Path, *, kept: int = KEPT) -> None:
         self.path, self.kept = path, kept
+        self._one_at_a_time = threading.Lock()
+        self._database: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        """The file let go."""
+        with self._one_at_a_time:
+            if self._database is not None:
+                self._database.close()
+            self._database = None
 
     def add(self, run: str, version: str, scenes: Mapping[str, Scene]) -> None:
         """The statistics of a request's inputs kept. A full or broken disk is logged and fails no request."""
@@ -65,13 +75,18 @@ class InputStatistics:
             for number, band in enumerate(scene.bands)
         ]
         try:
-            with _opened(self.path) as database, database:
-                marks = ", ".join("?" * len(COLUMNS))
-                last = [database.execute(f"INSERT INTO inputs VALUES ({marks})", row).lastrowid or 0 for row in rows]
-                if any(number % SWEEP_EVERY == 0 for number in last):
-                    database.execute("DELETE FROM inputs WHERE rowid <= ?", (last[-1] - self.kept,))
+            with self._one_at_a_time:
+                self._database = self._database or _opened(self.path)
+                self._insert(self._database, rows)
         except (sqlite3.Error, OSError) as error:
             logger.warning("statistics of inputs were not kept: %s", error)
+
+    def _insert(self, database: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None:
+        marks = ", ".join("?" * len(COLUMNS))
+        with database:
+            last = [database.execute(f"INSERT INTO inputs VALUES ({marks})", row).lastrowid or 0 for row in rows]
+            if any(number % SWEEP_EVERY == 0 for number in last):
+                database.execute("DELETE FROM inputs WHERE rowid <= ?", (last[-1] - self.kept,))
 
 
 def read_statistics(path: Path, run: str, since_s: float = 0.0) -> tuple[BandStatistics, ...]:
@@ -79,7 +94,7 @@ def read_statistics(path: Path, run: str, since_s: float = 0.0) -> tuple[BandSta
     if not path.is_file():
         return ()
     query = f"SELECT {', '.join(COLUMNS)} FROM inputs WHERE run = ? AND time_s >= ? ORDER BY rowid"
-    with _opened(path) as database:
+    with closing(_opened(path)) as database:
         rows = database.execute(query, (run, since_s)).fetchall()
     return tuple(BandStatistics(*_with_nan(row)) for row in rows)
 
@@ -101,12 +116,12 @@ def _of_band(scene: Scene, number: int) -> list[float]:
     return [float(values.mean()), float(values.std()), *np.quantile(values, QUANTILES).tolist(), share]
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+def _opened(path: Path) -> sqlite3.Connection:
+    """The database, which several threads may use in turn; an append survives the process, not a loss of power."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(path, timeout=5.0)) as database:
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        columns = ", ".join(f"{name} {'TEXT' if name in TEXTS else 'REAL'}" for name in COLUMNS)
-        database.execute(f"CREATE TABLE IF NOT EXISTS inputs ({columns})")
-        yield database
+    database = sqlite3.connect(path, timeout=5.0, check_same_thread=False)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = NORMAL")
+    columns = ", ".join(f"{name} {'TEXT' if name in TEXTS else 'REAL'}" for name in COLUMNS)
+    database.execute(f"CREATE TABLE IF NOT EXISTS inputs ({columns})")
+    return database

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -49,10 +49,11 @@ def started() -> Iterator[Serving]:
     )
     decoded = settings.max_decoded_mb * MB
     limits = OpenLimits(file_bytes=settings.max_body_mb * MB, decoded_bytes=decoded)
-    with ThreadPoolExecutor(COMPUTE_THREADS, "predict") as pool:
+    inputs = InputStatistics(settings.home / "service" / "inputs.sqlite")
+    with closing(inputs), ThreadPoolExecutor(COMPUTE_THREADS, "predict") as pool:
         slots.start()
         try:
-            yield Serving(slots, limits, pool, InputStatistics(settings.home / "service" / "inputs.sqlite"))
+            yield Serving(slots, limits, pool, inputs)
         finally:
             slots.stop()
 

@@ -36,7 +36,7 @@ SIZE_TOLERANCE = 1.02  # pixel sizes of a geographic grid differ by latitude
 
 @asynccontextmanager
 async def received(request: Request) -> AsyncIterator[Form]:
-    """The multipart form of a request; its large files lie in a private folder that is gone when left.
+    """The multipart form of a request; its large files lie on disk and are gone when left.
 
     Raises:
         WrongForm: if it is no multipart form, or a query key or a field stands where none may.
@@ -48,29 +48,32 @@ async def received(request: Request) -> AsyncIterator[Form]:
         raise WrongForm("send multipart/form-data with one GeoTIFF file an input")
     fields: dict[str, str] = {}
     files: dict[str, bytes | Path] = {}
-    with tempfile.TemporaryDirectory(prefix="swath-upload-") as folder:
+    try:
         async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES) as form:
             for name, value in form.multi_items():
                 if name in fields or name in files:
                     raise WrongForm(f"field {name} stands twice; send it once")
                 if isinstance(value, UploadFile):
-                    files[name] = await _kept(value, Path(folder) / f"{len(files)}.upload")
+                    small = (value.size or 0) <= IN_MEMORY_BYTES
+                    files[name] = await value.read() if small else await asyncio.to_thread(_kept, value)
                 else:
                     fields[name] = value
         yield Form(read_options(fields), files)
+    finally:
+        for file in files.values():
+            if isinstance(file, Path):
+                file.unlink(missing_ok=True)
 
 
-async def _kept(upload: UploadFile, path: Path) -> bytes | Path:
-    """A small file as bytes; a large one, which the parser spooled to disk, as a file of ours."""
-    if (upload.size or 0) <= IN_MEMORY_BYTES:
-        return await upload.read()
-
-    def copy() -> None:
-        with path.open("wb") as file:
+def _kept(upload: UploadFile) -> Path:
+    """A file of ours with what the form's parser spooled to a file without a name."""
+    with tempfile.NamedTemporaryFile(prefix="swath-upload-", delete=False) as file:
+        try:
             shutil.copyfileobj(upload.file, file, IN_MEMORY_BYTES)
-
-    await asyncio.to_thread(copy)
-    return path
+        except OSError:
+            Path(file.name).unlink()
+            raise
+    return Path(file.name)
 
 
 def open_inputs(form: Form, spec: Spec, limits: OpenLimits) -> dict[str, Scene]:

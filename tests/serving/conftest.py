@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from starlette.testclient import TestClient
@@ -57,8 +57,8 @@ def client_of(tmp_path):
     def make(slots, limits=None):
         @contextmanager
         def started():
-            with ThreadPoolExecutor(1) as pool:
-                yield Serving(slots, OpenLimits(), pool, InputStatistics(tmp_path / "inputs.sqlite"))
+            with ThreadPoolExecutor(1) as pool, closing(InputStatistics(tmp_path / "inputs.sqlite")) as inputs:
+                yield Serving(slots, OpenLimits(), pool, inputs)
 
         app = Observer(Guard(build_app(started), limits or GuardLimits()))
         client = TestClient(app, raise_server_exceptions=False)

@@ -7,7 +7,7 @@ import pytest
 
 from serving.bodies import BodyLimits
 from serving.guard import GuardLimits
-from serving.tokens import Tokens
+from serving.tokens import Tokens, digest
 from tests.deployment.toy import Difference
 
 TOKEN = "open sesame"
@@ -58,6 +58,22 @@ def test_a_token_opens_what_is_closed_without_it(guarded, pair):
         assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert client.get("/models").status_code == 401
     assert client.post("/change", files=pair, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+
+
+def test_a_token_opens_what_its_scopes_name(guarded, pair):
+    known = Tokens.of(f"sha256:{digest('p')}:predict, sha256:{digest('j')}:jobs, sha256:{digest('a')}:admin")
+    client = guarded(tokens=known)
+
+    def status(path, token):
+        return client.get(path, headers={"Authorization": f"Bearer {token}"}).status_code
+
+    paths = ("/models", "/jobs", "/openapi.json", "/docs", "/metrics")
+    opened = {token: [path for path in paths if status(path, token) != 403] for token in "pja"}
+    assert opened == {"p": ["/models"], "j": ["/jobs"], "a": ["/openapi.json", "/docs", "/metrics"]}
+    refused = client.post("/change", files=pair, headers={"Authorization": "Bearer j"})
+    assert "a token with the scope predict is needed" in refused.text
+    assert client.post("/change", files=pair, headers={"Authorization": "Bearer p"}).status_code == 200
+    assert client.get("/livez").status_code == 405  # let through without a token: BentoML answers it in the process
 
 
 def test_without_tokens_only_this_machine_is_let_in(guarded):

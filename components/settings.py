@@ -47,9 +47,18 @@ class Settings(BaseSettings):
     service_url: str = "http://127.0.0.1:3000"
     reports_url: str = Field("http://127.0.0.1:3001", description="static server of pictures and Data Docs")
     runs: str = Field("", description="comma-separated runs that this service process serves; empty: all")
-    tokens: str = Field("", description="comma-separated bearer tokens; empty: none needed, loopback only")
-    max_body_mb: int = Field(256, ge=1, description="largest request body")
-    max_decoded_mb: int = Field(1024, ge=1, description="largest decoded raster of a request")
+    tokens: str = Field(
+        "", description="comma-separated bearer tokens, plain or as `swath token` hashes them; empty: loopback only"
+    )
+    service_token: SecretStr = Field(SecretStr(""), description="token that flows use; empty: the first plain one")
+    max_body_mb: int = Field(
+        256, ge=1, description="largest request body; above 1 MB a file lies on disk, not in memory"
+    )
+    max_decoded_mb: int = Field(
+        1024,
+        ge=1,
+        description="largest decoded raster of a request; memory is bounded by this times two, for two at a time",
+    )
     max_megapixels: int = Field(70, ge=1, description="most pixels of a band of an uploaded raster, in millions")
     max_edge_px: int = Field(32768, ge=1, description="most rows or columns of an uploaded raster")
     max_bands: int = Field(64, ge=1, description="most bands of an uploaded raster")
@@ -67,7 +76,16 @@ class Settings(BaseSettings):
     decoder_cpu_s: int = Field(30, ge=1, description="processor seconds that one uploaded raster may take to open")
     decoder_wall_s: float = Field(60.0, gt=0, description="seconds that one uploaded raster may take to open")
     decoder_files: int = Field(500, ge=1, description="rasters after which such a process is replaced")
-    max_waiting: int = Field(16, ge=1, description="requests admitted at once; more are answered 429")
+    max_waiting: int = Field(
+        16, ge=1, description="requests admitted at once, more get 429; disk for uploads: this times SWATH_MAX_BODY_MB"
+    )
+    body_rate: float = Field(16 * 1024, gt=0, description="bytes/s that a body must reach, else 408")
+    body_grace_s: float = Field(10.0, gt=0, description="seconds before the rate of a body counts")
+    body_total_s: float = Field(600.0, gt=0, description="seconds within which a body must be whole, else 408")
+    max_job_body_mb: int = Field(4096, ge=1, description="largest body of POST /jobs; it goes to disk as it comes")
+    max_job_uploads: int = Field(4, ge=1, description="bodies of POST /jobs taken at once; more are answered 429")
+    job_body_total_s: float = Field(3600.0, gt=0, description="seconds within which the body of a job must be whole")
+    slots_mb: int = Field(8192, ge=1, description="memory for versions in service, those beside them included")
     poll_s: float = Field(1.0, gt=0, description="seconds between looks at the promotion pointer")
 
     @property

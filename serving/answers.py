@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,12 +23,15 @@ from serving.errors import WrongForm
 from serving.schemas import Format
 
 RUN_TAG, VERSION_TAG, OUTPUT_TAG = "SWATH_RUN", "SWATH_VERSION", "SWATH_OUTPUT"
+REQUEST_TAG = "SWATH_REQUEST"  # only where the caller named the request: the same request gives the same bytes
 BACKGROUND = 0  # the class code that says "nothing here" is no polygon
 SHADES = (2.0, 98.0)  # percentiles that a grey picture is stretched between
 
 
-def encode(output: Scene | Features, spec: OutputSpec, kind: Format, version: LoadedVersion) -> bytes:
-    """The bytes of an answer; the same output gives the same bytes.
+def encode(
+    output: Scene | Features, spec: OutputSpec, kind: Format, version: LoadedVersion, request: str = ""
+) -> bytes:
+    """The bytes of an answer; the same output gives the same bytes. ``request`` is the caller's name for it.
 
     Raises:
         WrongForm: if the output cannot have that format.
@@ -37,11 +41,14 @@ def encode(output: Scene | Features, spec: OutputSpec, kind: Format, version: Lo
         return _geojson(output, spec)
     if isinstance(output, Features):
         raise WrongForm(f"output {spec.name} is features; ask for format geojson")
-    return _png(output) if kind == "png" else _cog(output, spec, version)
+    if kind == "png":
+        return _png(output)
+    tags = {RUN_TAG: version.run, VERSION_TAG: version.id, OUTPUT_TAG: spec.name}
+    return _cog(output, spec, tags | ({REQUEST_TAG: request} if request else {}))
 
 
-def _cog(scene: Scene, spec: OutputSpec, version: LoadedVersion) -> bytes:
-    tags = {**scene.tags, RUN_TAG: version.run, VERSION_TAG: version.id, OUTPUT_TAG: spec.name}
+def _cog(scene: Scene, spec: OutputSpec, own: Mapping[str, str]) -> bytes:
+    tags = {**scene.tags, **own}
     with tempfile.TemporaryDirectory(prefix="swath-") as folder:
         path = Path(folder) / "answer.tif"
         write_scene(replace(scene, tags=tags, classes=scene.classes or spec.classes), path)

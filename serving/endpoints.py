@@ -7,7 +7,10 @@ import html
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
+from math import prod
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -21,11 +24,14 @@ from components.inference.tiled import predict
 from components.raster.decoding import DecoderPool
 from components.tasks import task_names
 from serving.answers import encode
+from serving.drift import InputStatistics
 from serving.errors import answer_of_http, answer_of_nobody, answer_of_ours
+from serving.memory import memory_watched
+from serving.observing import Observation, seen_in
 from serving.openapi import document
 from serving.schemas import MEDIA_TYPES, Form, choose_output, choose_version
 from serving.slots import Slots
-from serving.uploads import open_inputs, read_form
+from serving.uploads import open_inputs, received
 
 SUFFIXES = {"cog": "tif", "geojson": "geojson", "png": "png"}
 
@@ -37,6 +43,7 @@ class Serving:
     slots: Slots
     decoders: DecoderPool
     pool: ThreadPoolExecutor
+    statistics: InputStatistics | None = None
 
 
 def build_app(started: Callable[[], AbstractContextManager[Serving]]) -> Starlette:
@@ -88,13 +95,16 @@ async def predict_scenes(request: Request) -> Response:
     if task not in task_names():
         raise UnknownName("task", task, task_names())
     serving = _serving(request)
-    form = await read_form(request)
-    version = serving.slots.current(choose_version(form.options, serving.slots.loaded(), task))
-    if version.task_name != task:
-        raise UnknownName(f"{task} run", version.run, _runs_of(task, serving.slots))
-    # From here on the request keeps this version, whatever is promoted meanwhile.
-    loop = asyncio.get_running_loop()
-    content = await loop.run_in_executor(serving.pool, answer_form, form, version, serving.decoders)
+    seen = seen_in(request.scope)
+    seen.task = task
+    async with received(request) as form:
+        # The request keeps this version, whatever is promoted meanwhile.
+        with serving.slots.using(choose_version(form.options, serving.slots.loaded(), task)) as version:
+            if version.task_name != task:
+                raise UnknownName(f"{task} run", version.run, _runs_of(task, serving.slots))
+            seen.run, seen.version = version.run, version.id
+            call = partial(copy_context().run, answer_form, form, version, serving, seen)
+            content = await asyncio.get_running_loop().run_in_executor(serving.pool, call)
     kind = form.options.format
     headers = {
         "X-Swath-Run": version.run,
@@ -104,16 +114,21 @@ async def predict_scenes(request: Request) -> Response:
     return Response(content, media_type=MEDIA_TYPES[kind], headers=headers)
 
 
-def answer_form(form: Form, version: LoadedVersion, decoders: DecoderPool) -> bytes:
+def answer_form(form: Form, version: LoadedVersion, serving: Serving, seen: Observation) -> bytes:
     """The bytes that answer a form: opened, held against the spec, predicted and encoded.
 
     Raises:
         SwathError: see `serving.uploads` and `serving.answers`.
     """
     output = choose_output(form.options, version.spec)
-    scenes = open_inputs(form, version.spec, decoders)
-    outputs = predict(version.method, scenes, tile_px=version.params.evaluation.tile_px)
-    return encode(outputs[output.name], output, form.options.format, version)
+    scenes = open_inputs(form, version.spec, serving.decoders)
+    if serving.statistics:
+        serving.statistics.add(version.run, version.id, scenes)
+    seen.pixels = prod(next(iter(scenes.values())).grid.shape)
+    with memory_watched(version.run, serving.slots):
+        outputs = predict(version.method, scenes, tile_px=version.params.evaluation.tile_px)
+        request = seen.id if seen.from_caller else ""
+        return encode(outputs[output.name], output, form.options.format, version, request)
 
 
 def _serving(request: Request) -> Serving:

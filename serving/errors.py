@@ -33,6 +33,10 @@ class WrongForm(SwathError):
     """A request whose fields are not those of the endpoint."""
 
 
+class OutOfMemory(SwathError):
+    """A prediction for which the device or the process had no memory left."""
+
+
 STATUS: dict[type[SwathError], int] = {
     BadScene: 400,
     BandMismatch: 422,
@@ -44,6 +48,7 @@ STATUS: dict[type[SwathError], int] = {
     VersionNotFound: 404,
     VersionCorrupt: 503,
     StoreUnavailable: 503,
+    OutOfMemory: 503,
     ServiceUnavailable: 503,
 }
 

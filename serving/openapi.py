@@ -12,12 +12,19 @@ from serving.schemas import MEDIA_TYPES, Options
 ERRORS = {
     "400": "a file is none that may be opened",
     "401": "no valid token",
+    "403": "a token that may do other things",
     "404": "no such task, or no version of the run in service",
+    "408": "the body came too slowly",
     "413": "the body is larger than the limit",
     "415": "a content type that is accepted nowhere",
     "422": "unknown fields, or inputs other than the run's: the message says what was expected and found",
     "429": "too many requests inside; try again after Retry-After seconds",
-    "503": "the promoted version could not be loaded",
+    "503": "the promoted version could not be loaded, or memory ran out; try again after Retry-After seconds",
+}
+HEADERS = {
+    "X-Swath-Run": "the run",
+    "X-Swath-Version": "the version that answered",
+    "X-Request-Id": "the request in the service's log; the caller's own where it sent a plain one",
 }
 
 
@@ -25,6 +32,7 @@ def document(versions: Sequence[LoadedVersion], tasks: Sequence[str]) -> dict[st
     """OpenAPI 3.1: a path for each task (with the inputs of its runs in service), and the states."""
     paths: dict[str, Any] = {f"/{task}": _path(task, [v for v in versions if v.task_name == task]) for task in tasks}
     paths["/models"] = _get("every run with its version, state, reason and code digest")
+    paths["/metrics"] = _get("counters, latencies and versions as Prometheus reads them")
     paths["/livez"] = _get("200 while the process lives")
     paths["/readyz"] = _get("200 once every promoted run is served or listed with its reason")
     return {
@@ -42,10 +50,7 @@ def _path(task: str, versions: Sequence[LoadedVersion]) -> dict[str, Any]:
     answers: dict[str, Any] = {
         "200": {
             "description": "the first output, or the one asked for, on the grid of the first input",
-            "headers": {
-                name: {"schema": {"type": "string"}, "description": text}
-                for name, text in (("X-Swath-Run", "the run"), ("X-Swath-Version", "the version that answered"))
-            },
+            "headers": {name: {"schema": {"type": "string"}, "description": text} for name, text in HEADERS.items()},
             "content": {media: {"schema": {"type": "string", "format": "binary"}} for media in MEDIA_TYPES.values()},
         }
     }

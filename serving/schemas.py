@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -36,10 +37,10 @@ class Options(BaseModel):
 
 @dataclass(frozen=True)
 class Form:
-    """A parsed request: options, and the bytes of each file by field name."""
+    """A parsed request: options, and each file by field name: its bytes, or where a large one lies."""
 
     options: Options
-    files: Mapping[str, bytes] = field(repr=False)
+    files: Mapping[str, bytes | Path] = field(repr=False)
 
 
 def read_options(fields: Mapping[str, str]) -> Options:

@@ -17,13 +17,18 @@ from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 from serving.guard import Guard
+from serving.listening import require_tokens_beyond_loopback
+from serving.observing import Observer, install_logs
 
 TIMEOUT_S = 600
+QUIET = {"access": {"enabled": False}}  # our own log has one line a request, with its id and without caller's words
 
 
 @asynccontextmanager
 async def lifespan(outer: Starlette) -> AsyncIterator[None]:
     """The real application, running while the server does."""
+    install_logs()
+    require_tokens_beyond_loopback()
     startup = await asyncio.to_thread(import_module, "serving.startup")
     inner: Starlette = startup.application()
     async with inner.router.lifespan_context(inner):
@@ -40,7 +45,7 @@ app = Starlette(routes=[Mount("/", handed_on)], lifespan=lifespan)
 
 
 # One worker: each would hold every model again. No BentoML API: bytes are parsed by our own handlers only.
-@bentoml.service(name="swath", workers=1, traffic={"timeout": TIMEOUT_S})
+@bentoml.service(name="swath", workers=1, traffic={"timeout": TIMEOUT_S}, http={"host": "127.0.0.1"}, logging=QUIET)
 class Service:
     """Serves every promoted run that `SWATH_RUNS` names (empty: all)."""
 
@@ -49,6 +54,14 @@ class Service:
         inner = getattr(app.state, "inner", None)
         return inner is not None and bool(inner.state.serving.slots.ready)
 
+    def __metrics__(self, counted: str) -> str:
+        """What BentoML and our counters say, and which version each run serves."""
+        from serving.metrics import slot_lines
+
+        inner = getattr(app.state, "inner", None)
+        return counted if inner is None else counted + slot_lines(inner.state.serving.slots.as_json()["models"])
+
 
 SwathService = bentoml.asgi_app(app, path="/", name="swath")(Service)
+SwathService.add_asgi_middleware(Observer)  # the outer one: refusals are counted and logged, too
 SwathService.add_asgi_middleware(Guard)

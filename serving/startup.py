@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -16,7 +16,9 @@ from components.settings import Settings, load_settings
 from components.storage.patience import Patience
 from components.storage.store import Store, StoreAccess
 from components.tasks import task_names
+from serving.drift import InputStatistics
 from serving.endpoints import Serving, build_app
+from serving.holdings import Holdings
 from serving.slots import Slots
 
 CODE = Path(__file__).resolve().parents[1]  # the checkout, or the sources inside a Bento
@@ -42,14 +44,17 @@ def started() -> Iterator[Serving]:
         only=[run.strip() for run in settings.runs.split(",") if run.strip()],
         tasks=digests,
         poll_s=settings.poll_s,
+        holdings=Holdings(settings.slots_mb),
     )
+    inputs = InputStatistics(settings.home / "service" / "inputs.sqlite")
     with (
+        closing(inputs),
         DecoderPool(settings.upload_limits, settings.child_limits, workers=settings.decoders) as decoders,
         ThreadPoolExecutor(COMPUTE_THREADS, "predict") as pool,
     ):
         slots.start()
         try:
-            yield Serving(slots, decoders, pool)
+            yield Serving(slots, decoders, pool, inputs)
         finally:
             slots.stop()
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from starlette.datastructures import UploadFile
@@ -19,6 +24,7 @@ from serving.schemas import Form, read_options
 MAX_FILES = 64
 MAX_FIELDS = 16
 MAX_FIELD_BYTES = 4096
+IN_MEMORY_BYTES = 1024**2  # larger files are spooled to disk by the form's parser, too
 # Largest plausible values. Reflectance above 1 exists (clouds, glint), but not in half of a scene.
 PLAUSIBLE: Mapping[Unit, tuple[float, float]] = {
     "reflectance": (-0.2, 1.5),
@@ -28,8 +34,9 @@ PLAUSIBLE: Mapping[Unit, tuple[float, float]] = {
 SIZE_TOLERANCE = 1.02  # pixel sizes of a geographic grid differ by latitude
 
 
-async def read_form(request: Request) -> Form:
-    """The multipart form of a request.
+@asynccontextmanager
+async def received(request: Request) -> AsyncIterator[Form]:
+    """The multipart form of a request; its large files lie on disk and are gone when left.
 
     Raises:
         WrongForm: if it is no multipart form, or a query key or a field stands where none may.
@@ -40,16 +47,33 @@ async def read_form(request: Request) -> Form:
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise WrongForm("send multipart/form-data with one GeoTIFF file an input")
     fields: dict[str, str] = {}
-    files: dict[str, bytes] = {}
-    async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES) as form:
-        for name, value in form.multi_items():
-            if name in fields or name in files:
-                raise WrongForm(f"field {name} stands twice; send it once")
-            if isinstance(value, UploadFile):
-                files[name] = await value.read()
-            else:
-                fields[name] = value
-    return Form(read_options(fields), files)
+    files: dict[str, bytes | Path] = {}
+    try:
+        async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES) as form:
+            for name, value in form.multi_items():
+                if name in fields or name in files:
+                    raise WrongForm(f"field {name} stands twice; send it once")
+                if isinstance(value, UploadFile):
+                    small = (value.size or 0) <= IN_MEMORY_BYTES
+                    files[name] = await value.read() if small else await asyncio.to_thread(_kept, value)
+                else:
+                    fields[name] = value
+        yield Form(read_options(fields), files)
+    finally:
+        for file in files.values():
+            if isinstance(file, Path):
+                file.unlink(missing_ok=True)
+
+
+def _kept(upload: UploadFile) -> Path:
+    """A file of ours with what the form's parser spooled to a file without a name."""
+    with tempfile.NamedTemporaryFile(prefix="swath-upload-", delete=False) as file:
+        try:
+            shutil.copyfileobj(upload.file, file, IN_MEMORY_BYTES)
+        except OSError:
+            Path(file.name).unlink()
+            raise
+    return Path(file.name)
 
 
 def open_inputs(form: Form, spec: Spec, decoders: DecoderPool) -> dict[str, Scene]:

@@ -88,6 +88,18 @@ class Registry:
         """The move that put today's version into service; None where no version of the run is."""
         return current(self.history(run))
 
+    def moved(self, run: str, since: str | None) -> tuple[Promotion | None, str] | None:
+        """Today's promotion and the tag of the pointer; None where the pointer is still at ``since``.
+
+        A pointer that did not move costs one conditional request without content. A run without pointer has tag "".
+        """
+        key = _pointer_key(run)
+        try:
+            blob = self.store.get_if_changed(key, since) if since else self.store.get(key)
+        except ObjectNotFound:
+            return None if since == "" else (None, "")
+        return (current(from_json(blob.data, key)), blob.etag) if blob else None
+
     def history(self, run: str) -> tuple[Promotion, ...]:
         """Every move of the run's pointer, the oldest first."""
         return tuple(self._moves(run)[0])

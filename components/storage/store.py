@@ -127,6 +127,22 @@ class Store:
 
         return self._keep(key, read)
 
+    def get_if_changed(self, key: str, etag: str) -> Blob | None:
+        """The object where it is no longer at ``etag``; None where it is, without its bytes being sent."""
+
+        def read() -> Blob | None:
+            url = self._client.presigned_get_object(self.access.bucket, key, expires=SIGNED_FOR)
+            answer = self._http.request("GET", url, headers={"If-None-Match": f'"{etag}"'})
+            if answer.status == 304:
+                return None
+            if answer.status == 404:
+                raise ObjectNotFound(f"{self.access.endpoint}/{self.access.bucket}/{key}: no such object")
+            if answer.status >= 300:
+                raise Answered(answer.status)
+            return Blob(answer.data, _tag(answer.headers))
+
+        return self._keep(key, read)
+
     def get_file(self, key: str, path: Path) -> str:
         """The SHA-256 of the object, streamed to ``path`` (under a temporary name until it is whole)."""
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")

@@ -70,8 +70,9 @@ def promote(run: str, version: str, commit: str) -> dict[str, Any]:
 
 
 def service_of(settings: Settings) -> Service:
-    """The running service, with the first of its tokens."""
-    return Service(settings.service_url, settings.tokens.split(",")[0].strip())
+    """The running service, with the token that is meant for us, or else its first plain one."""
+    plain = (token.strip() for token in settings.tokens.split(",") if not token.strip().startswith("sha256:"))
+    return Service(settings.service_url, settings.service_token.get_secret_value() or next(plain, ""))
 
 
 def _roll(settings: Settings, service: Service, commit: str, wanted: tuple[str, str]) -> None:

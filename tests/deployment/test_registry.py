@@ -90,6 +90,17 @@ def test_a_promotion_moves_the_pointer_s_tag_and_a_repeated_one_does_not(registr
     assert registry.pointers()[run] != tag
 
 
+def test_a_pointer_that_did_not_move_says_nothing_and_one_that_did_says_where(registry, run, versions):
+    assert registry.moved(run, None) == (None, "")
+    assert registry.moved(run, "") is None
+    promotion = registry.promote(run, versions[0])
+    found, tag = registry.moved(run, "")
+    assert found == promotion
+    assert registry.moved(run, tag) is None
+    registry.promote(run, versions[1])
+    assert registry.moved(run, tag)[0].version == versions[1]
+
+
 def test_a_withdrawn_run_has_no_version_in_service(registry, run, versions):
     registry.promote(run, versions[0])
     registry.withdraw(run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from starlette.testclient import TestClient
@@ -13,8 +13,10 @@ from components.deployment.registry import Registry
 from components.raster.cog import write_scene
 from components.raster.decoding import DecoderPool
 from components.storage.store import Store
+from serving.drift import InputStatistics
 from serving.endpoints import Serving, build_app
 from serving.guard import Guard, GuardLimits
+from serving.observing import Observer
 from serving.slots import Slots
 from tests.conftest import QUICK
 from tests.deployment.toy import CODE, scene, toy_version, use_toy
@@ -54,17 +56,17 @@ def decoders():
 
 
 @pytest.fixture
-def client_of(decoders):
+def client_of(decoders, tmp_path):
     """A client of the guarded application over given slots."""
     opened = []
 
     def make(slots, limits=None):
         @contextmanager
         def started():
-            with ThreadPoolExecutor(1) as pool:
-                yield Serving(slots, decoders, pool)
+            with ThreadPoolExecutor(1) as pool, closing(InputStatistics(tmp_path / "inputs.sqlite")) as inputs:
+                yield Serving(slots, decoders, pool, inputs)
 
-        app = Guard(build_app(started), limits or GuardLimits())
+        app = Observer(Guard(build_app(started), limits or GuardLimits()))
         client = TestClient(app, raise_server_exceptions=False)
         opened.append(client.__enter__())
         return client

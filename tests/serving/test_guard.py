@@ -5,7 +5,9 @@ import time
 
 import pytest
 
-from serving.guard import GuardLimits, digest
+from serving.bodies import BodyLimits
+from serving.guard import GuardLimits
+from serving.tokens import Tokens, digest
 from tests.deployment.toy import Difference
 
 TOKEN = "open sesame"
@@ -19,7 +21,7 @@ def guarded(client_of, slots, registry, run, make_version):
 
 
 def test_a_body_above_the_cap_is_refused_by_its_header(guarded, pair):
-    answer = guarded(body_bytes=1000).post("/change", files=pair)
+    answer = guarded(body=BodyLimits(1000)).post("/change", files=pair)
     assert answer.status_code == 413
     assert "SWATH_MAX_BODY_MB" in answer.text
 
@@ -31,7 +33,7 @@ def test_a_body_without_a_length_is_counted_while_it_streams(guarded):
             yield b"\x00" * 1000
 
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
-    answer = guarded(body_bytes=50_000).post("/change", content=endless(), headers=headers)
+    answer = guarded(body=BodyLimits(50_000)).post("/change", content=endless(), headers=headers)
     assert answer.status_code == 413
     assert "at most 50000" in answer.text
 
@@ -50,12 +52,28 @@ def test_pickles_are_refused_on_every_route(guarded, kind, path):
 
 
 def test_a_token_opens_what_is_closed_without_it(guarded, pair):
-    client = guarded(token_digests=frozenset({digest(TOKEN), digest("another")}))
+    client = guarded(tokens=Tokens.of(f"{TOKEN}, another"))
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}):
         answer = client.post("/change", files=pair, headers=headers)
         assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert client.get("/models").status_code == 401
     assert client.post("/change", files=pair, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+
+
+def test_a_token_opens_what_its_scopes_name(guarded, pair):
+    known = Tokens.of(f"sha256:{digest('p')}:predict, sha256:{digest('j')}:jobs, sha256:{digest('a')}:admin")
+    client = guarded(tokens=known)
+
+    def status(path, token):
+        return client.get(path, headers={"Authorization": f"Bearer {token}"}).status_code
+
+    paths = ("/models", "/jobs", "/openapi.json", "/docs", "/metrics")
+    opened = {token: [path for path in paths if status(path, token) != 403] for token in "pja"}
+    assert opened == {"p": ["/models"], "j": ["/jobs"], "a": ["/openapi.json", "/docs", "/metrics"]}
+    refused = client.post("/change", files=pair, headers={"Authorization": "Bearer j"})
+    assert "a token with the scope predict is needed" in refused.text
+    assert client.post("/change", files=pair, headers={"Authorization": "Bearer p"}).status_code == 200
+    assert client.get("/livez").status_code == 405  # let through without a token: BentoML answers it in the process
 
 
 def test_without_tokens_only_this_machine_is_let_in(guarded):
@@ -64,11 +82,6 @@ def test_without_tokens_only_this_machine_is_let_in(guarded):
     answer = client.get("/models")
     assert answer.status_code == 401
     assert "SWATH_TOKENS" in answer.text
-
-
-def test_tokens_are_kept_as_digests_only():
-    assert TOKEN not in repr(GuardLimits(token_digests=frozenset({TOKEN})))
-    assert digest(TOKEN) != TOKEN
 
 
 def test_a_full_queue_answers_at_once_and_lets_in_again(guarded, pair, monkeypatch):

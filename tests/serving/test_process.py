@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import re
+import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
 
 import httpx
+import hypothesis
 import psutil
 import pytest
+import schemathesis
 import torch
 import yaml
+from hypothesis import HealthCheck, given
 from safetensors.numpy import save_file
 
 from components.deployment.draft import draft
@@ -27,11 +37,13 @@ from components.storage.store import Store, StoreAccess
 from components.tasks import load_task
 from components.tasks.bundle import module_state
 from components.tasks.params import read_params
+from serving.drift import read_statistics
 from tests.conftest import QUICK, SECRET, free_endpoint
 from tests.deployment.toy import provenance, scene
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]
 RUN = "change-process"
+EVERY = list(HealthCheck)
 PARAMS = {
     "task": "change", "dataset": "none", "description": "random weights",
     "split": {"kind": "places", "train": ["a"], "val": ["b"], "test": ["c"]},
@@ -82,9 +94,11 @@ def process(registry, versions, checkout, tmp_path_factory):
     settings = {
         "SWATH_PROJECT": home, "SWATH_STORE_ENDPOINT": registry.store.access.endpoint, "SWATH_STORE_SECRET_KEY": SECRET,
         "SWATH_STORE_BUCKET": "swath-serving", "SWATH_MAX_BODY_MB": 64, "SWATH_POLL_S": 0.3,
+        "SWATH_BODY_GRACE_S": 2, "SWATH_BODY_RATE": 1000, "SWATH_MAX_WAITING": 8, "TMPDIR": home / "tmp",
         "BENTOML_HOME": home / "bentoml", "BENTOML_DO_NOT_TRACK": "True",
     }  # fmt: skip
-    command = [sys.executable, "-m", "bentoml", "serve", "serving.service:SwathService", "--host", "127.0.0.1"]
+    command = [sys.executable, "-m", "bentoml", "serve", "serving.service:SwathService"]  # loopback by default
+    (home / "tmp").mkdir()
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(
             [*command, "--port", endpoint.rsplit(":", 1)[1]],
@@ -186,6 +200,190 @@ def test_bento_answers_on_loopback_only(process):
 def family(process):
     root = psutil.Process(process.pid)
     return [root, *root.children(recursive=True)]
+
+
+HEAD = b"""POST /change HTTP/1.1\r
+Host: x\r
+Content-Type: multipart/form-data; boundary=x\r
+Content-Length: 30000000\r
+\r
+--x\r
+Content-Disposition: form-data; name="before"; filename="b.tif"\r
+\r
+"""
+
+
+def connected(process):
+    raw = socket.create_connection(("127.0.0.1", int(process[0].rsplit(":", 1)[1])), 10)
+    raw.sendall(HEAD)
+    return raw
+
+
+def test_a_body_that_drips_is_refused_while_others_are_served(process, pair):
+    answer, began = b"", time.monotonic()
+    with connected(process) as raw:
+        raw.settimeout(0.2)
+        while not answer and time.monotonic() - began < 20:
+            with suppress(TimeoutError):
+                answer = raw.recv(4096)
+            with suppress(ConnectionError):
+                raw.sendall(b"0")
+            assert answer or post(process[0], pair).status_code == 200
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"SWATH_BODY_RATE" in answer
+    assert 1.5 < time.monotonic() - began < 15
+
+
+def test_nothing_is_left_on_disk_after_any_outcome(process, pair):
+    large = {**pair, "after": pair["after"] + b"\0" * 3 * 1024**2}
+    assert post(process[0], large).status_code == 200
+    assert post(process[0], {**large, "before": b"nonsense" * 400_000}).status_code == 400
+    for _ in range(3):  # who hangs up in the middle
+        with connected(process) as raw:
+            raw.sendall(b"\0" * 8 * 1024**2)
+    tmp = process[2].with_name("tmp")
+    for _ in range(50):
+        left = [path.name for path in tmp.iterdir() if path.name.startswith("swath")]
+        worker = family(process[1])[-1]
+        unnamed = [each.path for each in worker.open_files() if "(deleted)" in each.path and str(tmp) in each.path]
+        if not left and not unnamed:
+            break
+        time.sleep(0.1)
+    assert (left, unnamed) == ([], [])
+
+
+def test_five_hundred_requests_at_once_are_answered_or_told_to_come_back(process, pair):
+    async def storm():
+        limits = httpx.Limits(max_connections=500)
+        async with httpx.AsyncClient(timeout=120, limits=limits) as client:
+            asked = [client.post(f"{process[0]}/change", files=pair) for _ in range(500)]
+            watching = asyncio.create_task(watch())
+            answers = await asyncio.gather(*asked)
+            watching.cancel()
+            return answers
+
+    alive = []
+
+    async def watch():
+        async with httpx.AsyncClient(timeout=20) as client:
+            while True:
+                began = time.perf_counter()
+                answer = await client.get(f"{process[0]}/livez")
+                alive.append((answer.status_code, time.perf_counter() - began))
+                await asyncio.sleep(0.05)
+
+    before = len(log_lines(process))
+    answers = asyncio.run(storm())
+    by_status = {status: [a for a in answers if a.status_code == status] for status in (200, 429)}
+    assert len(by_status[200]) + len(by_status[429]) == 500
+    assert len(by_status[200]) >= 8
+    assert all(answer.headers["Retry-After"] for answer in by_status[429])
+    assert {status for status, _ in alive} == {200}
+    refused = [line["seconds"] for line in log_lines(process)[before:] if line.get("status") == 429]
+    assert sorted(refused)[int(0.98 * len(refused))] < 0.1  # a crowded machine may stop the process now and then
+    began = time.monotonic()
+    assert post(process[0], pair).status_code == 200
+    assert time.monotonic() - began < 10
+
+
+def test_a_balancer_is_answered_within_200_ms_while_threads_compute(process, pair):
+    stop, seconds = threading.Event(), []
+
+    def ask():
+        while not stop.is_set():
+            post(process[0], pair)
+
+    workers = [threading.Thread(target=ask) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    with httpx.Client(timeout=10) as client:
+        for _ in range(60):
+            began = time.perf_counter()
+            assert client.get(f"{process[0]}/livez").status_code == 200
+            seconds.append(time.perf_counter() - began)
+            time.sleep(0.05)
+    stop.set()
+    for worker in workers:
+        worker.join()
+    seconds.sort()
+    assert seconds[-4] < 0.2, seconds[-8:]  # three may have waited for this test's own threads
+
+
+def log_lines(process):
+    """Our own lines in the log of the process: JSON, between those of BentoML."""
+    lines = process[2].read_text().splitlines()
+    return [json.loads(line) for line in lines if line.startswith('{"time"')]
+
+
+def test_metrics_count_requests_and_name_the_version_beside_bentoml_s_own(process, pair, registry):
+    post(process[0], pair)
+    text = httpx.get(f"{process[0]}/metrics").text
+    assert re.search(rf'swath_requests_total{{.*route="predict",run="{RUN}",status="200",task="change"}} [1-9]', text)
+    assert re.search(
+        rf'swath_request_seconds_bucket{{le="10.0",route="predict",run="{RUN}",task="change"}} [1-9]', text
+    )
+    assert re.search(rf'swath_pixels_total{{run="{RUN}",task="change"}} [1-9]', text)
+    assert re.search(r"swath_requests_inside(\{.*\})? 0", text)
+    assert f'version="{registry.promoted(RUN).version}"' in text
+    assert "bentoml_service_request_total" in text
+
+
+def test_the_log_names_each_request_by_its_id(process, pair):
+    answer = httpx.post(f"{process[0]}/change", files=pair, headers={"X-Request-Id": "from-a-test"}, timeout=60)
+    assert answer.headers["X-Request-Id"] == "from-a-test"
+    [line] = [line for line in log_lines(process) if line.get("request_id") == "from-a-test"]
+    assert (line["route"], line["run"], line["status"]) == ("predict", RUN, 200)
+
+
+def test_statistics_of_inputs_are_kept(process, pair):
+    post(process[0], pair)
+    rows = read_statistics(process[2].parent / ".swath" / "service" / "inputs.sqlite", RUN)
+    assert {(row.input, row.band) for row in rows} == {(i, b) for i in ("before", "after") for b in ("B04", "B08")}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_schemathesis_finds_no_server_error_in_what_the_document_offers(process):
+    document = httpx.get(f"{process[0]}/openapi.json").json()
+    asked = Counter()
+    for found in schemathesis.openapi.from_dict(document).get_all_operations():
+        operation = found.ok()
+
+        @given(case=operation.as_strategy())
+        @hypothesis.settings(
+            max_examples=30, deadline=None, database=None, derandomize=True, suppress_health_check=EVERY
+        )
+        def ask(case):
+            answer = case.call(base_url=process[0])
+            asked[case.operation.label] += 1
+            assert answer.status_code < 500, (case.as_curl_command(), answer.text)
+
+        ask()
+    assert {"POST /change", "GET /models"} <= set(asked)
+    assert asked["POST /change"] >= 20
+
+
+def examples():
+    """The code blocks of the README's section on calling the service, as (language, code)."""
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    section = readme.split("## Calling the service\n", 1)[1].split("\n## ", 1)[0]
+    return re.findall(r"```(bash|python)\n(.*?)```", section, re.DOTALL)
+
+
+@pytest.mark.parametrize(("language", "code"), examples())
+def test_the_examples_of_the_readme_work(process, pair, tmp_path, checkout, language, code):
+    if ("/jobs" in code or "submit" in code) and httpx.get(f"{process[0]}/jobs").status_code != 200:
+        pytest.skip("this service has no jobs")
+    if language == "bash" and not shutil.which("curl"):
+        pytest.skip("curl is not installed")
+    for name, content in pair.items():
+        (tmp_path / f"{name}.tif").write_bytes(content)
+    code = code.replace("http://127.0.0.1:3000", process[0])
+    command = ["bash", "-euc", code] if language == "bash" else [sys.executable, "-c", code]
+    env = os.environ | {"PYTHONPATH": str(checkout)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    if "change.tif" in code:
+        assert open_untrusted((tmp_path / "change.tif").read_bytes()).unit == "class"
 
 
 def test_no_secret_stands_in_the_log(process):

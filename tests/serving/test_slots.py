@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import io
+import pickle
 import threading
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from components.deployment.manifest import MANIFEST
 from components.deployment.registry import Registry
-from components.errors import ServiceUnavailable, StoreUnavailable, VersionNotFound
+from components.errors import ServiceUnavailable, StoreUnavailable, VersionCorrupt, VersionNotFound
 from components.storage.store import Store, StoreAccess, blob_key
 from serving.slots import Slots
 from tests.conftest import QUICK, free_endpoint
-from tests.deployment.toy import CODE
+from tests.deployment.toy import CODE, toy_version, use_toy
 
 
 def state(slots):
@@ -84,6 +90,52 @@ def test_a_corrupt_version_is_listed_with_its_reason_and_spoils_no_other_run(reg
         slots.current(broken)
 
 
+class Payload:
+    """Writes a file where it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.write_text, (self.path, "executed"))
+
+
+def torch_file(payload):
+    file = io.BytesIO()
+    torch.save(payload, file)
+    return file.getvalue()
+
+
+def numpy_file(payload):
+    file = io.BytesIO()
+    np.save(file, np.array([payload], object), allow_pickle=True)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("made", [pickle.dumps, torch_file, numpy_file])
+def test_malicious_weights_in_the_registry_are_refused_before_they_are_deserialised(
+    slots, registry, run, tmp_path, monkeypatch, made
+):
+    use_toy(monkeypatch)
+    folder, trace = toy_version(tmp_path / "v", run)[1], tmp_path / "trace"
+    (folder / "weights.safetensors").write_bytes(made(Payload(trace)))
+    (folder / MANIFEST).unlink()  # written anew: who can store a version can write its manifest, too
+    registry.promote(run, registry.register(run, folder).id)
+    slots.look()
+    assert [(model["version"], model["state"]) for model in slots.as_json()["models"]] == [(None, "failed")]
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "model.pkl", "state.npy", "version.zip"])
+def test_a_file_of_another_kind_makes_no_version(registry, run, tmp_path, monkeypatch, name):
+    use_toy(monkeypatch)
+    folder = toy_version(tmp_path / "v", run)[1]
+    (folder / name).write_bytes(b"anything")
+    (folder / MANIFEST).unlink()
+    with pytest.raises(VersionCorrupt, match=name):
+        registry.register(run, folder)
+
+
 def test_an_error_that_nobody_foresaw_is_listed_and_ends_nothing(slots, registry, run, make_version, monkeypatch):
     def explode(folder):
         raise ZeroDivisionError("nobody foresaw this")
@@ -108,10 +160,10 @@ def test_a_store_out_of_reach_leaves_everything_as_it_is(slots, registry, run, m
     registry.promote(run, version)
     slots.look()
 
-    def unreachable():
+    def unreachable(*_):
         raise StoreUnavailable("the store fails")
 
-    monkeypatch.setattr(registry, "pointers", unreachable)
+    monkeypatch.setattr(registry, "moved", unreachable)
     slots.look()
     assert (slots.current(run).id, slots.ready) == (version, True)
     assert slots.as_json()["store"] == "the store fails"

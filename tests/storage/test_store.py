@@ -65,6 +65,17 @@ def test_a_large_file_comes_back_whole(store, tmp_path):
     assert (tmp_path / "deep" / "back.bin").read_bytes() == source.read_bytes()
 
 
+def test_an_object_that_did_not_change_is_not_sent_again(store, key):
+    store.put_new(key, b"one")
+    first = store.get(key).etag
+    assert store.get_if_changed(key, first) is None
+    second = store.compare_and_swap(key, b"two", first)
+    found = store.get_if_changed(key, first)
+    assert (found.data, found.etag) == (b"two", second)
+    with pytest.raises(ObjectNotFound):
+        store.get_if_changed(f"{key}-missing", first)
+
+
 def test_a_missing_object_has_a_name(store, tmp_path):
     for call in (store.get, store.stat, lambda key: store.get_file(key, tmp_path / "x")):
         with pytest.raises(ObjectNotFound, match="swath-tests/no/such/key"):

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -22,8 +23,11 @@ from components.raster.opening import OpenLimits
 from components.tasks import task_names
 from serving.answers import encode
 from serving.errors import answer_of_http, answer_of_nobody, answer_of_ours
+from serving.jobs.intake import Desk
+from serving.jobs.routes import answer_of_table, job_routes
 from serving.openapi import document
 from serving.schemas import MEDIA_TYPES, Form, choose_output, choose_version
+from serving.sizes import require_small
 from serving.slots import Slots
 from serving.uploads import open_inputs, read_form
 
@@ -32,11 +36,13 @@ SUFFIXES = {"cog": "tif", "geojson": "geojson", "png": "png"}
 
 @dataclass(frozen=True)
 class Serving:
-    """What the endpoints need: the slots, what an upload may ask for, and threads to compute in."""
+    """What the endpoints need: the slots, what an upload may ask for, threads to compute in, and the desk of jobs."""
 
     slots: Slots
     limits: OpenLimits
     pool: ThreadPoolExecutor
+    jobs: Desk | None = None
+    sync_mpx: float = 64  # megapixels of the largest raster that is answered at once
 
 
 def build_app(started: Callable[[], AbstractContextManager[Serving]]) -> Starlette:
@@ -57,9 +63,15 @@ def build_app(started: Callable[[], AbstractContextManager[Serving]]) -> Starlet
         Route("/openapi.json", openapi, methods=["GET"]),
         Route("/docs.json", openapi, methods=["GET"]),  # where BentoML's own document would stand
         Route("/models", models, methods=["GET"]),
+        *job_routes(),
         Route("/{task}", predict_scenes, methods=["POST"]),
     ]
-    handlers = {SwathError: answer_of_ours, HTTPException: answer_of_http, Exception: answer_of_nobody}
+    handlers = {
+        SwathError: answer_of_ours,
+        SQLAlchemyError: answer_of_table,
+        HTTPException: answer_of_http,
+        Exception: answer_of_nobody,
+    }
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
 
 
@@ -89,6 +101,7 @@ async def predict_scenes(request: Request) -> Response:
         raise UnknownName("task", task, task_names())
     serving = _serving(request)
     form = await read_form(request)
+    require_small(form.files, serving.sync_mpx)
     version = serving.slots.current(choose_version(form.options, serving.slots.loaded(), task))
     if version.task_name != task:
         raise UnknownName(f"{task} run", version.run, _runs_of(task, serving.slots))

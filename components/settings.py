@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     max_decoded_mb: int = Field(1024, ge=1, description="largest decoded raster of a request")
     max_waiting: int = Field(16, ge=1, description="requests admitted at once; more are answered 429")
     max_sync_mpx: int = Field(64, ge=1, description="largest raster answered at once, in megapixels; above: POST /jobs")
-    jobs_url: str = Field("", description="SQLAlchemy URL of the job table; empty: SQLite in .swath/jobs", repr=False)
+    jobs_url: SecretStr = Field(SecretStr(""), description="SQLAlchemy URL of the job table; empty: SQLite in .swath")
     jobs_attempts: int = Field(3, ge=1, description="times a job is tried before it has failed")
     jobs_keep_days: float = Field(7.0, gt=0, description="days that an ended job and its result are kept")
     jobs_idle_s: float = Field(60.0, ge=0, description="seconds without work after which the job worker ends")

@@ -72,7 +72,7 @@ def workshop_of() -> Iterator[tuple[JobTable, Workshop, Path, Patience]]:
 def job_table(settings: Settings) -> JobTable:
     """The table that the settings name."""
     rules = Rules(settings.jobs_attempts, settings.jobs_lease_s)
-    return JobTable(job_database(settings.jobs_url, settings.home), rules)
+    return JobTable(job_database(settings.jobs_url.get_secret_value(), settings.home), rules)
 
 
 def open_limits(settings: Settings) -> OpenLimits:

@@ -86,6 +86,17 @@ class Settings(BaseSettings):
     max_job_uploads: int = Field(4, ge=1, description="bodies of POST /jobs taken at once; more are answered 429")
     job_body_total_s: float = Field(3600.0, gt=0, description="seconds within which the body of a job must be whole")
     slots_mb: int = Field(8192, ge=1, description="memory for versions in service, those beside them included")
+    max_sync_mpx: int = Field(64, ge=1, description="largest raster answered at once, in megapixels; above: POST /jobs")
+    jobs_url: SecretStr = Field(SecretStr(""), description="SQLAlchemy URL of the job table; empty: SQLite in .swath")
+    jobs_attempts: int = Field(3, ge=1, description="times a job is tried before it has failed")
+    jobs_keep_days: float = Field(7.0, gt=0, description="days that an ended job and its result are kept")
+    jobs_idle_s: float = Field(60.0, ge=0, description="seconds without work after which the job worker ends")
+    jobs_lease_s: float = Field(30.0, gt=2, description="seconds without a sign of life after which a worker is lost")
+    jobs_wall_s: float = Field(6 * 3600.0, gt=0, description="longest time that one job may take")
+    jobs_waiting: int = Field(1000, ge=1, description="jobs that may wait; more are answered 429")
+    input_buckets: str = Field(
+        "", description="comma-separated buckets whose objects may be inputs of jobs; empty: none"
+    )
     poll_s: float = Field(1.0, gt=0, description="seconds between looks at the promotion pointer")
 
     @property

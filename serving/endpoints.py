@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import prod
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -26,10 +27,13 @@ from components.tasks import task_names
 from serving.answers import encode
 from serving.drift import InputStatistics
 from serving.errors import answer_of_http, answer_of_nobody, answer_of_ours
+from serving.jobs.intake import Desk
+from serving.jobs.routes import answer_of_table, job_routes
 from serving.memory import memory_watched
 from serving.observing import Observation, seen_in
 from serving.openapi import document
 from serving.schemas import MEDIA_TYPES, Form, choose_output, choose_version
+from serving.sizes import require_small
 from serving.slots import Slots
 from serving.uploads import open_inputs, received
 
@@ -38,12 +42,14 @@ SUFFIXES = {"cog": "tif", "geojson": "geojson", "png": "png"}
 
 @dataclass(frozen=True)
 class Serving:
-    """What the endpoints need: the slots, processes that open uploads, and threads to compute in."""
+    """What the endpoints need: the slots, processes that open uploads, threads to compute in, and the desk of jobs."""
 
     slots: Slots
     decoders: DecoderPool
     pool: ThreadPoolExecutor
     statistics: InputStatistics | None = None
+    jobs: Desk | None = None
+    sync_mpx: float = 64  # megapixels of the largest raster that is answered at once
 
 
 def build_app(started: Callable[[], AbstractContextManager[Serving]]) -> Starlette:
@@ -64,9 +70,15 @@ def build_app(started: Callable[[], AbstractContextManager[Serving]]) -> Starlet
         Route("/openapi.json", openapi, methods=["GET"]),
         Route("/docs.json", openapi, methods=["GET"]),  # where BentoML's own document would stand
         Route("/models", models, methods=["GET"]),
+        *job_routes(),
         Route("/{task}", predict_scenes, methods=["POST"]),
     ]
-    handlers = {SwathError: answer_of_ours, HTTPException: answer_of_http, Exception: answer_of_nobody}
+    handlers = {
+        SwathError: answer_of_ours,
+        SQLAlchemyError: answer_of_table,
+        HTTPException: answer_of_http,
+        Exception: answer_of_nobody,
+    }
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
 
 
@@ -98,6 +110,7 @@ async def predict_scenes(request: Request) -> Response:
     seen = seen_in(request.scope)
     seen.task = task
     async with received(request) as form:
+        require_small(form.files, serving.sync_mpx)
         # The request keeps this version, whatever is promoted meanwhile.
         with serving.slots.using(choose_version(form.options, serving.slots.loaded(), task)) as version:
             if version.task_name != task:

@@ -37,6 +37,22 @@ class OutOfMemory(SwathError):
     """A prediction for which the device or the process had no memory left."""
 
 
+class TooLarge(SwathError):
+    """More than is answered or accepted; says the limit, the value and the setting."""
+
+
+class JobNotFound(SwathError):
+    """No job of that id (any more), or none with a result."""
+
+
+class JobConflict(SwathError):
+    """A job that is not in the state, or not of the request, that was expected."""
+
+
+class QueueFull(SwathError):
+    """As many jobs wait as may."""
+
+
 STATUS: dict[type[SwathError], int] = {
     BadScene: 400,
     BandMismatch: 422,
@@ -46,6 +62,10 @@ STATUS: dict[type[SwathError], int] = {
     WrongForm: 422,
     UnknownName: 404,
     VersionNotFound: 404,
+    JobNotFound: 404,
+    JobConflict: 409,
+    TooLarge: 413,
+    QueueFull: 429,
     VersionCorrupt: 503,
     StoreUnavailable: 503,
     OutOfMemory: 503,

@@ -7,6 +7,7 @@ from typing import Any
 
 from components.deployment.loading import LoadedVersion
 from components.tasks.seam import InputSpec
+from serving.jobs.document import job_paths
 from serving.schemas import MEDIA_TYPES, Options
 
 ERRORS = {
@@ -31,6 +32,7 @@ HEADERS = {
 def document(versions: Sequence[LoadedVersion], tasks: Sequence[str]) -> dict[str, Any]:
     """OpenAPI 3.1: a path for each task (with the inputs of its runs in service), and the states."""
     paths: dict[str, Any] = {f"/{task}": _path(task, [v for v in versions if v.task_name == task]) for task in tasks}
+    paths |= job_paths(versions)
     paths["/models"] = _get("every run with its version, state, reason and code digest")
     paths["/metrics"] = _get("counters, latencies and versions as Prometheus reads them")
     paths["/livez"] = _get("200 while the process lives")

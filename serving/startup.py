@@ -12,13 +12,14 @@ from starlette.applications import Starlette
 from components.deployment.registry import Registry
 from components.lineage.closure import code_digest
 from components.raster.decoding import DecoderPool
-from components.settings import Settings, load_settings
+from components.settings import load_settings
 from components.storage.patience import Patience
-from components.storage.store import Store, StoreAccess
+from components.storage.store import Store
 from components.tasks import task_names
 from serving.drift import InputStatistics
 from serving.endpoints import Serving, build_app
 from serving.holdings import Holdings
+from serving.jobs.setup import access, desk_of
 from serving.slots import Slots
 
 CODE = Path(__file__).resolve().parents[1]  # the checkout, or the sources inside a Bento
@@ -51,20 +52,10 @@ def started() -> Iterator[Serving]:
         closing(inputs),
         DecoderPool(settings.upload_limits, settings.child_limits, workers=settings.decoders) as decoders,
         ThreadPoolExecutor(COMPUTE_THREADS, "predict") as pool,
+        desk_of(settings) as jobs,
     ):
         slots.start()
         try:
-            yield Serving(slots, decoders, pool, inputs)
+            yield Serving(slots, decoders, pool, inputs, jobs, settings.max_sync_mpx)
         finally:
             slots.stop()
-
-
-def access(settings: Settings) -> StoreAccess:
-    """How to enter the store that the settings name."""
-    return StoreAccess(
-        settings.store_endpoint,
-        settings.store_access_key,
-        settings.store_secret_key.get_secret_value(),
-        settings.store_bucket,
-        settings.store_secure,
-    )

@@ -99,9 +99,9 @@ class Store:
             self.put_new(key, data)
         return key
 
-    def put_file(self, path: Path) -> str:
-        """The content-addressed key of a file of any size, which is stored there once."""
-        key = blob_key(file_digest(path))
+    def put_file(self, path: Path, under: str = BLOBS) -> str:
+        """The content-addressed key (below the prefix ``under``) of a file of any size, which is stored there once."""
+        key = blob_key(file_digest(path), under)
         if not self.exists(key):
             self._keep(key, lambda: self._client.fput_object(self.access.bucket, key, str(path)))
         return key
@@ -140,6 +140,19 @@ class Store:
             if answer.status >= 300:
                 raise Answered(answer.status)
             return Blob(answer.data, _tag(answer.headers))
+
+        return self._keep(key, read)
+
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        """``length`` bytes (at least 1) of the object from ``start`` on."""
+
+        def read() -> bytes:
+            answer = self._client.get_object(self.access.bucket, key, offset=start, length=length)
+            try:
+                return bytes(answer.read())
+            finally:
+                answer.close()
+                answer.release_conn()
 
         return self._keep(key, read)
 
@@ -259,9 +272,9 @@ class Store:
         return self.patience.keep(f"{self.access.endpoint}/{self.access.bucket}/{key}", call)
 
 
-def blob_key(digest: str) -> str:
+def blob_key(digest: str, under: str = BLOBS) -> str:
     """Where the bytes with this SHA-256 lie."""
-    return f"{BLOBS}/{digest[:2]}/{digest}"
+    return f"{under}/{digest[:2]}/{digest}"
 
 
 def file_digest(path: Path) -> str:

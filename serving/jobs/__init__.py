@@ -1,0 +1,1 @@
+"""Predictions that outlive a request and a process: a durable table, its workers and its routes."""

@@ -1,0 +1,56 @@
+"""How large a TIFF says it is, read from its first directory without decoding anything."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+
+from serving.errors import TooLarge
+
+WIDTH, LENGTH = 256, 257  # tags of the first directory
+ENTRIES = 4096  # more than any file has; a lying count is not followed further
+_KINDS = {1: 1, 3: 2, 4: 4, 16: 8}  # field type: bytes
+
+
+def require_small(files: Mapping[str, bytes], limit_mpx: float) -> None:
+    """Nothing where no file is a raster above the limit; what cannot be read as a TIFF is for the opener to refuse.
+
+    Raises:
+        TooLarge: says how large, the limit, and that a job takes it.
+    """
+    for name, content in files.items():
+        found = pixels_of(content) / 1e6
+        if found > limit_mpx:
+            raise TooLarge(
+                f"{name}: {found:.1f} megapixels, at most {limit_mpx:g} are answered at once (SWATH_MAX_SYNC_MPX); "
+                "send the same form to POST /jobs with the field task"
+            )
+
+
+def pixels_of(content: bytes) -> int:
+    """Columns times rows of the first picture; 0 where the bytes are no TIFF."""
+    try:
+        return _pixels(content)
+    except (struct.error, IndexError):
+        return 0
+
+
+def _pixels(content: bytes) -> int:
+    order = {b"II": "<", b"MM": ">"}.get(content[:2])
+    if order is None:
+        return 0
+    (magic,) = struct.unpack_from(f"{order}H", content, 2)
+    if magic not in (42, 43):
+        return 0
+    big = magic == 43
+    (at,) = struct.unpack_from(f"{order}{'Q' if big else 'I'}", content, 8 if big else 4)
+    (count,) = struct.unpack_from(f"{order}{'Q' if big else 'H'}", content, at)
+    first, step, value = at + (8 if big else 2), 20 if big else 12, 12 if big else 8
+    edges = {WIDTH: 0, LENGTH: 0}
+    for entry in range(first, first + min(count, ENTRIES) * step, step):
+        tag, kind = struct.unpack_from(f"{order}HH", content, entry)
+        if tag in edges and kind in _KINDS:
+            size = _KINDS[kind]
+            raw = content[entry + value : entry + value + size]
+            edges[tag] = int.from_bytes(raw, "little" if order == "<" else "big")
+    return edges[WIDTH] * edges[LENGTH]

@@ -11,10 +11,10 @@ import rasterio
 
 from components.errors import BadScene, BandMismatch, GridMismatch, ObjectNotFound
 from components.raster.bands import band_indexes
+from components.raster.decoding import DecoderPool
 from components.raster.grid import Grid, Window
 from components.raster.header import SceneInfo
 from components.raster.io import describe, read_scene
-from components.raster.decoding import DecoderPool
 from components.raster.scene import Scene, Unit, valid_pixels
 from components.tasks.seam import InputSpec, Spec
 from serving.jobs.addresses import parse_address

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
@@ -43,23 +43,22 @@ class Child:
 
     def __init__(self, limits: OpenLimits, child: ChildLimits) -> None:
         ours, theirs = socket.socketpair()
-        with theirs:
-            self._process: subprocess.Popen[bytes] = subprocess.Popen(
-                [sys.executable, "-m", decoder.__name__],
-                stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                cwd=ROOT, env=_environment(), start_new_session=True,  # Ctrl-C in a terminal is not for it
-            )  # fmt: skip
         self._wire = Wire(ours)
+        try:
+            self._process = _started(theirs)
+        except OSError:
+            self._wire.close()
+            raise
         self._limits, self._child = limits, child
         self.served, self.network = 0, True
-        self._wire.send(
-            {
-                "limits": {key: value for key, value in asdict(limits).items() if key != "settings"}
-                | {"settings": dict(limits.settings)},
-                "memory_bytes": child.memory_bytes, "open_files": child.open_files, "cpu_s": child.cpu_s,
-                "parent": os.getpid(),
-            }
-        )  # fmt: skip
+        with suppress(BrokenPipeError):  # `await_ready` says more about a process that ended at once
+            self._wire.send(
+                {
+                    "limits": asdict(limits),
+                    "memory_bytes": child.memory_bytes, "open_files": child.open_files, "cpu_s": child.cpu_s,
+                    "parent": os.getpid(),
+                }
+            )  # fmt: skip
 
     @property
     def pid(self) -> int:
@@ -209,6 +208,15 @@ def _require_acceptable(info: SceneInfo, limits: OpenLimits) -> None:
     block = info.block_shape[0] * info.block_shape[1] * item <= limits.block_bytes
     if not (fits and block and info.dtype in TYPES and len(info.scales) == len(info.offsets) == count):
         raise ValueError("a header beyond the limits")
+
+
+def _started(end: socket.socket) -> subprocess.Popen[bytes]:
+    with end:
+        return subprocess.Popen(
+            [sys.executable, "-m", decoder.__name__],
+            stdin=end.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            cwd=ROOT, env=_environment(), start_new_session=True,  # Ctrl-C in a terminal is not for it
+        )  # fmt: skip
 
 
 def _environment() -> Mapping[str, str]:

@@ -20,7 +20,7 @@ class Children:
         self._changed = threading.Condition()
         self._idle: list[Child] = []
         self._all: set[Child] = set()
-        self._problem: ServiceUnavailable | None = None
+        self._problem = ""  # why the last one could not be started
         self._closed = False
         # One thread starts all of them and lives as long as they do: the kernel ends a child with that thread.
         self._starter = threading.Thread(target=self._keep_started, name="decoders", daemon=True)
@@ -60,8 +60,8 @@ class Children:
                     raise ServiceUnavailable("the decoders are closed; start the service again")
                 if self._idle:
                     return self._idle.pop()
-                if self._problem:
-                    raise self._problem
+                if self._problem and not self._all:
+                    raise ServiceUnavailable(self._problem)
                 if not self._changed.wait(ends - time.monotonic()) and time.monotonic() >= ends:
                     raise ServiceUnavailable(f"no decoder was free within {self._child.start_s:g} s; try again")
 
@@ -106,27 +106,36 @@ class Children:
                 if self._closed:
                     break
                 missing = self._missing()
-            started = [Child(self._limits, self._child) for _ in range(missing)]  # side by side
-            for child in started:
-                self._welcome(child)
+            self._start(missing)
         with self._changed:
             for child in self._all:
                 child.kill()
             for child in self._idle:
                 child.end()  # the others are ended by the threads that use them
 
-    def _welcome(self, child: Child) -> None:
+    def _start(self, count: int) -> None:
+        started: list[Child] = []
         try:
-            child.await_ready()
-        except ServiceUnavailable as error:
-            with self._changed:
-                self._problem = error
-                self._changed.notify_all()
-                self._changed.wait_for(lambda: self._closed, PAUSE_S)
-            return
+            for _ in range(count):  # side by side
+                started.append(Child(self._limits, self._child))
+            while started:
+                started[0].await_ready()
+                self._welcome(started.pop(0))
+        except (OSError, ServiceUnavailable) as error:  # memory or processes of the machine are used up
+            for child in started:
+                child.end()
+            self._pause(str(error))
+
+    def _welcome(self, child: Child) -> None:
         with self._changed:
-            self._problem = None
+            self._problem = ""
             self._all.add(child)
             self._idle.append(child)
             self._retire()
             self._changed.notify_all()
+
+    def _pause(self, problem: str) -> None:
+        with self._changed:
+            self._problem = problem
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._closed, PAUSE_S)

@@ -308,9 +308,30 @@ def test_who_waits_too_long_for_a_free_child_is_told_to_try_again(lonely, monkey
 
 
 def test_a_decoder_that_cannot_start_is_an_error_that_says_how_to_see_why(monkeypatch):
-    monkeypatch.setattr(child.decoder, "__name__", "components.no.such.module")
-    with DecoderPool(workers=1) as pool, pytest.raises(ServiceUnavailable, match=r"exit code 1.*python -m"):
-        works(pool)
+    with DecoderPool(workers=1) as pool:
+        with monkeypatch.context() as patch:
+            patch.setattr(child.decoder, "__name__", "components.no.such.module")
+            for dead in pool.pids:
+                os.kill(dead, signal.SIGKILL)
+            with pytest.raises(ServiceUnavailable, match=r"exit code 1.*python -m"):
+                works(pool)
+        ends = time.monotonic() + 20
+        while pool.network is None and time.monotonic() < ends:
+            time.sleep(0.1)
+        assert works(pool), "it is tried again"
+
+
+def test_processes_that_the_machine_cannot_start_are_an_error_and_tried_again(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(child.subprocess, "Popen", lambda *_, **__: (_ for _ in ()).throw(OSError("no more processes")))
+        pool = DecoderPool(workers=1)
+        with pytest.raises(ServiceUnavailable, match="no more processes"):
+            works(pool)
+    with pool:
+        ends = time.monotonic() + 20
+        while pool.network is None and time.monotonic() < ends:
+            time.sleep(0.1)
+        assert works(pool)
 
 
 @pytest.fixture(scope="module")

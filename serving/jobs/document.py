@@ -19,6 +19,7 @@ ERRORS = {
     "415": "a content type that is accepted nowhere",
     "422": "unknown fields, or inputs other than the run's",
     "429": "too many jobs wait, or too many requests are inside; try again after Retry-After seconds",
+    "507": "the disk of the service is full",
     "503": "the store or the job table fails; try again",
 }
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
@@ -51,7 +52,7 @@ def job_paths(versions: Sequence[LoadedVersion]) -> dict[str, Any]:
     }
 
 
-POSTED = ("400", "401", "404", "409", "413", "415", "422", "429", "503")
+POSTED = ("400", "401", "404", "409", "413", "415", "422", "429", "503", "507")
 LISTED = ("401", "422", "503")
 FOUND = ("401", "404", "503")
 RESULT = ("401", "404", "409", "503")

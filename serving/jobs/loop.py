@@ -30,7 +30,7 @@ from serving.jobs.work import Result, Workshop
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 BEAT_S = 1.0  # between signs of life; a job's row is written that often at most
-STORE_DELAY_S = 15.0  # before a job whose store failed is tried again
+WAIT_S = 15.0  # before a job whose store or disk failed is tried again
 EXIT_STUCK = 75
 
 
@@ -141,13 +141,8 @@ class Worker:
                 self.workshop.files.remove(job.id)
             logger.warning("job %s (request %s) has failed: %s", job.id, job.request_id, error)
             return
-        # What nobody foresaw may name anything, so the row names its kind only.
-        told = (
-            str(error) if isinstance(error, SwathError) else f"{type(error).__name__}; the log of the worker says why"
-        )
-        state = self.table.retry(
-            claim, type(error).__name__, told, STORE_DELAY_S if isinstance(error, SwathError) else 0
-        )
+        delay_s = WAIT_S if isinstance(error, SwathError | OSError) else 0.0
+        state = self.table.retry(claim, type(error).__name__, _told(error), delay_s)
         logger.error("job %s (request %s) is %s", job.id, job.request_id, state or "lost", exc_info=error)
 
     def _let_go(self, claim: Claim, watch: Watch) -> None:
@@ -181,3 +176,12 @@ class Worker:
         if os.getppid() != self._parent:
             self.leaving.set()
         return self.leaving.is_set()
+
+
+def _told(error: BaseException) -> str:
+    """What the row says of an error: what nobody foresaw may name anything, so of that its kind only."""
+    if isinstance(error, SwathError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"the worker cannot go on ({error.strerror}); is its disk full?"
+    return f"{type(error).__name__}; the log of the worker says why"

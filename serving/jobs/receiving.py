@@ -47,7 +47,7 @@ async def receive(request: Request, folder: Path, file_mb: int) -> Received:
     Raises:
         WrongForm: if it is no multipart form, has query keys, or a field stands twice.
         TooLarge: if a file has more than ``file_mb`` megabytes.
-        HTTPException: 400 if the body is damaged or ends early.
+        HTTPException: 400 if the body is damaged or ends early, 507 if the disk is full.
     """
     if request.query_params:
         keys = ", ".join(sorted(request.query_params))
@@ -63,6 +63,10 @@ async def receive(request: Request, folder: Path, file_mb: int) -> Received:
         raise HTTPException(400, "the multipart body is damaged; send it again") from error
     except ClientDisconnect as error:
         raise HTTPException(400, "the body ended early; send it again") from error
+    except OSError as error:
+        raise HTTPException(
+            507, f"uploads cannot be kept ({error.strerror}); is the disk of the service full?"
+        ) from error
     finally:
         parts.close()
     if not parts.ended:

@@ -91,6 +91,7 @@ class Starter:
         if self._is_due("reap", REAP_S):
             return_lost(self.table)
         if self._is_due("sweep", SWEEP_S):
+            self._sweep_folders()
             remove_outlived(self.table, self.files, self._upkeep.keep_days)
             remove_orphans(self.table, self.files)
         waited = time.monotonic() - self._started_at >= self._wait_s
@@ -121,8 +122,7 @@ class Starter:
         if self._process is None or self._process.poll() is None:
             return
         code, self._process = self._process.returncode, None
-        for folder in self._upkeep.folders:
-            sweep(folder)
+        self._sweep_folders()
         for job in self.table.release(self._name):
             logger.warning("job %s (request %s) is %s: %s", job.id, job.request_id, job.state, job.reason)
         shortest, longest = BACKOFF_S
@@ -132,6 +132,10 @@ class Starter:
         self._wait_s = 0.0 if code == 0 else min(max(2 * self._wait_s, shortest), longest)
         if code != 0:
             logger.error("the job worker ended with code %d; the next one starts in %g s", code, self._wait_s)
+
+    def _sweep_folders(self) -> None:
+        for folder in self._upkeep.folders:
+            sweep(folder)
 
     def _is_due(self, what: str, every_s: float) -> bool:
         now = time.monotonic()

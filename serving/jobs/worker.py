@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from serving.jobs.loop import Worker
 from serving.jobs.setup import workshop_of
 
+NICENESS = 10  # requests that are answered at once go first
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Jobs done until there are none for a while; settings from `SWATH_*`, as those of the service that starts it."""
@@ -20,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--name", default=uuid.uuid4().hex, help="under which it holds jobs")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    os.nice(NICENESS)
     with workshop_of() as (table, workshop, folder, patience):
         worker = Worker(table, workshop, folder, patience, name=options.name, parent=options.parent)
         for number in (signal.SIGTERM, signal.SIGINT):

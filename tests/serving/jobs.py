@@ -72,9 +72,9 @@ class Office:
 
 
 @contextmanager
-def office(slots, registry, folder, *, rules=None, **limits):
+def office(slots, registry, folder, *, rules=None, url="", **limits):
     """A job service of its own, without its starter: `worker` is called by hand."""
-    table = JobTable(job_database("", folder), rules or Rules())
+    table = JobTable(job_database(url, folder), rules or Rules())
     woken = threading.Event()
     files = JobFiles(registry.store, table.name)
     desk = Desk(table, files, folder / "intake", IntakeLimits(**limits), woken.set)

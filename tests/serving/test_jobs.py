@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import struct
 import threading
@@ -11,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from affine import Affine
+from sqlalchemy import text
 
 from components.deployment.registry import Registry
 from components.errors import StoreUnavailable
@@ -23,6 +25,7 @@ from serving.slots import Slots
 from tests.conftest import QUICK
 from tests.deployment.toy import CODE, GRID, Difference, toy_version, use_toy
 from tests.serving.jobs import office
+from tests.serving.postgres import postgres
 
 
 @pytest.fixture(scope="module")
@@ -436,13 +439,17 @@ def test_a_store_that_fails_in_an_attempt_is_tried_again(service, pair, monkeypa
     def broken(*_):
         raise StoreUnavailable("the store fails")
 
-    monkeypatch.setattr("serving.jobs.loop.STORE_DELAY_S", 0.2)
+    monkeypatch.setattr("serving.jobs.loop.WAIT_S", 3600.0)
     with monkeypatch.context() as patch:
         patch.setattr(type(service.desk.files), "put_result", broken)
         worker.run()
         job = service.client.get(f"/jobs/{id}").json()
     assert (job["state"], job["attempts"], job["reason"]) == ("queued", 1, "the store fails")
-    service.worker(idle_s=1.0).run()
+    service.worker().run()
+    assert service.client.get(f"/jobs/{id}").json()["state"] == "queued"
+    with service.desk.table.engine.begin() as connection:
+        connection.execute(text("UPDATE swath_jobs_1 SET not_before = 1"))  # an hour later
+    service.worker().run()
     assert service.client.get(f"/jobs/{id}").json()["state"] == "done"
 
 
@@ -461,6 +468,49 @@ def test_what_nobody_foresaw_is_tried_so_often_and_says_its_kind_only(open_offic
     assert (job["state"], job["attempts"], job["error"]) == ("failed", 2, "ZeroDivisionError")
     assert "SWATH_JOBS_ATTEMPTS" in job["reason"]
     assert "secret" not in job["reason"]
+
+
+@pytest.mark.service
+def test_a_job_is_done_over_postgresql(open_office, pair):
+    with postgres() as url:
+        service = open_office(url=url)
+        job = service.done(pair)
+        assert job["state"] == "done"
+        assert service.client.get(job["result"]["url"], headers={"Range": "bytes=0-3"}).content == b"II*\0"
+        assert service.client.delete(f"/jobs/{job['id']}").status_code == 204
+
+
+def test_a_table_out_of_reach_is_told_and_the_endpoints_go_on(service, pair):
+    with service.desk.table.engine.begin() as connection:
+        connection.execute(text("DROP TABLE swath_jobs_1"))
+    answer = service.client.get("/jobs")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert "the job table fails" in answer.text
+    assert service.post(pair).status_code == 503
+    assert service.client.post("/change", files=pair).status_code == 200
+
+
+def test_a_full_disk_is_told_by_intake_and_worker(service, pair, monkeypatch):
+    full = OSError(errno.ENOSPC, "No space left on device", "/secret/path")
+    id = service.post(pair).json()["id"]
+
+    def broken(*_):
+        raise full
+
+    with monkeypatch.context() as patch:
+        patch.setattr("serving.jobs.receiving._Parts._open", broken)
+        answer = service.post(pair)
+    assert answer.status_code == 507
+    worker = service.worker()
+    monkeypatch.setattr(type(worker.workshop.files), "put_result", broken)
+    monkeypatch.setattr("serving.jobs.loop.WAIT_S", 0.0)
+    worker.run()
+    job = service.client.get(f"/jobs/{id}").json()
+    assert (job["state"], job["attempts"]) == ("failed", 3)
+    for said in (answer.text, job["reason"]):
+        assert "No space left on device" in said
+        assert "secret" not in said
+    assert list((service.folder / "intake").iterdir()) == list((service.folder / "work").iterdir()) == []
 
 
 def test_a_job_that_takes_too_long_has_failed(service, pair, monkeypatch):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 import struct
 from collections.abc import Mapping
+from pathlib import Path
 
 from serving.errors import TooLarge
 
@@ -12,7 +14,7 @@ ENTRIES = 4096  # more than any file has; a lying count is not followed further
 _KINDS = {1: 1, 3: 2, 4: 4, 16: 8}  # field type: bytes
 
 
-def require_small(files: Mapping[str, bytes], limit_mpx: float) -> None:
+def require_small(files: Mapping[str, bytes | Path], limit_mpx: float) -> None:
     """Nothing where no file is a raster above the limit; what cannot be read as a TIFF is for the opener to refuse.
 
     Raises:
@@ -27,16 +29,19 @@ def require_small(files: Mapping[str, bytes], limit_mpx: float) -> None:
             )
 
 
-def pixels_of(content: bytes) -> int:
-    """Columns times rows of the first picture; 0 where the bytes are no TIFF."""
+def pixels_of(content: bytes | Path) -> int:
+    """Columns times rows of the first picture in bytes or in a file; 0 where they are no TIFF."""
     try:
-        return _pixels(content)
-    except (struct.error, IndexError):
+        if isinstance(content, bytes):
+            return _pixels(content)
+        with content.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            return _pixels(mapped)
+    except (struct.error, IndexError, ValueError):  # ValueError: an empty file cannot be mapped
         return 0
 
 
-def _pixels(content: bytes) -> int:
-    order = {b"II": "<", b"MM": ">"}.get(content[:2])
+def _pixels(content: bytes | mmap.mmap) -> int:
+    order = {b"II": "<", b"MM": ">"}.get(bytes(content[:2]))
     if order is None:
         return 0
     (magic,) = struct.unpack_from(f"{order}H", content, 2)

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from components.errors import ObjectNotFound, ServiceUnavailable
+from serving import observing
 from serving.errors import JobConflict, JobNotFound, WrongForm, answer_of_ours
 from serving.jobs.intake import Desk, accept_job
 from serving.jobs.receiving import receive
@@ -101,7 +102,10 @@ def delete_job(request: Request) -> Response:
 
 
 def request_id(request: Request) -> str:
-    """The caller's X-Request-Id where it is a plain one, or else a new one."""
+    """The id that the request was given; the caller's X-Request-Id where it is a plain one, or else a new one."""
+    known = observing.request_id.get()
+    if known:
+        return known
     given = request.headers.get("x-request-id", "")
     return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from components.deployment.registry import Registry
 from components.lineage.closure import code_digest
-from components.raster.opening import OpenLimits
+from components.raster.decoding import DecoderPool
 from components.settings import Settings, load_settings
 from components.storage.store import Store, StoreAccess
 from serving.jobs.database import job_database
@@ -18,13 +18,11 @@ from serving.jobs.files import JobFiles
 from serving.jobs.inputs import laundered
 from serving.jobs.intake import Desk, IntakeLimits
 from serving.jobs.loop import Patience
-from serving.jobs.receiving import MB
 from serving.jobs.starter import Launch, Starter, Upkeep
 from serving.jobs.table import JobTable, Rules
 from serving.jobs.work import Versions, Workshop
 
 CODE = Path(__file__).resolve().parents[2]  # the checkout, or the sources inside a Bento
-MEGA = 1_000_000
 
 
 def access(settings: Settings) -> StoreAccess:
@@ -46,7 +44,7 @@ def desk_of(settings: Settings) -> Iterator[Desk]:
     folders = (settings.home / "jobs" / "intake", settings.home / "jobs" / "work")
     env = os.environ | {"SWATH_PROJECT": str(settings.project.resolve())}
     starter = Starter(table, files, Launch(CODE, env), Upkeep(settings.jobs_keep_days, folders))
-    limits = IntakeLimits(settings.jobs_waiting, settings.jobs_max_mb, names_of(settings.input_buckets))
+    limits = IntakeLimits(settings.jobs_waiting, settings.max_large_mb, names_of(settings.input_buckets))
     starter.start()
     try:
         yield Desk(table, files, folders[0], limits, starter.wake)
@@ -62,9 +60,10 @@ def workshop_of() -> Iterator[tuple[JobTable, Workshop, Path, Patience]]:
     table, store = job_table(settings), Store(access(settings))
     versions = Versions(Registry(store), settings.home / "versions", cache(lambda task: code_digest(task, CODE)))
     patience = Patience(settings.jobs_idle_s, settings.jobs_wall_s)
-    workshop = Workshop(JobFiles(store, table.name), versions, laundered(open_limits(settings)))
     try:
-        yield table, workshop, settings.home / "jobs" / "work", patience
+        with DecoderPool(settings.large_limits, settings.child_limits, workers=1) as decoders:
+            workshop = Workshop(JobFiles(store, table.name), versions, laundered(decoders))
+            yield table, workshop, settings.home / "jobs" / "work", patience
     finally:
         table.engine.dispose()
 
@@ -73,13 +72,6 @@ def job_table(settings: Settings) -> JobTable:
     """The table that the settings name."""
     rules = Rules(settings.jobs_attempts, settings.jobs_lease_s)
     return JobTable(job_database(settings.jobs_url.get_secret_value(), settings.home), rules)
-
-
-def open_limits(settings: Settings) -> OpenLimits:
-    """What a file of a job may ask for."""
-    pixels, edge = settings.jobs_max_mpx * MEGA, OpenLimits.edge_px * 4
-    blocks = OpenLimits.blocks * max(1, pixels // OpenLimits.pixels)
-    return OpenLimits(settings.jobs_max_mb * MB, 64 * pixels, pixels, edge, blocks=blocks)
 
 
 def names_of(text: str) -> frozenset[str]:

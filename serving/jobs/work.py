@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from components.deployment.loading import LoadedVersion, load_version, read_card, require_golden
 from components.deployment.registry import Registry
 from components.inference.files import predict_file
-from components.inference.tiled import predict
 from components.raster.io import read_scene
 from components.raster.scene import Features, Unit
 from components.raster.vectors import polygonise, to_geojson
@@ -22,7 +21,7 @@ from serving.jobs.files import JobFiles
 from serving.jobs.inputs import Launder, fetch, require_fit
 from serving.jobs.row import InputRef, Job
 from serving.jobs.watch import Watch
-from serving.slots import OtherCode
+from serving.slot import OtherCode
 
 REQUEST_TAG = "SWATH_REQUEST"
 
@@ -114,24 +113,25 @@ def predicted(job: Job, version: LoadedVersion, output: OutputSpec, paths: Mappi
     folder = next(iter(paths.values())).parent
     bands = {each.name: each.bands for each in version.spec.inputs}
     tile_px = version.params.evaluation.tile_px
-    if output.kind == "features":
-        scenes = {name: read_scene(path, bands=bands[name]) for name, path in paths.items()}
-        found = predict(version.method, scenes, tile_px=tile_px, progress=watch.tile)[output.name]
-        return _geojson(found, folder) if isinstance(found, Features) else _geojson(polygonise(found), folder)
     tags = {RUN_TAG: job.run, VERSION_TAG: job.version, OUTPUT_TAG: output.name, REQUEST_TAG: job.request_id}
-    raster = folder / "result.tif"
-    report = predict_file(
-        version.method, paths, raster, output=output.name, bands=bands, tags=tags, tile_px=tile_px, progress=watch.tile
+    features = output.kind == "features"
+    raster = folder / ("result.geojson" if features else "result.tif")
+    done = predict_file(
+        version.method,
+        paths,
+        raster,
+        output=output.name,
+        bands=bands,
+        tags=tags,
+        tile_px=tile_px,
+        progress=watch.tile,
+        stop=watch.stopping,
     )
-    watch.engine = engine_timings(report)
+    watch.engine = done.timings.as_json()
     watch.enter("storing")
-    return raster if job.format == "cog" else _geojson(polygonise(read_scene(raster), skip=(BACKGROUND,)), folder)
-
-
-def engine_timings(report: object) -> dict[str, Any]:
-    """The engine's own seconds, where it gave any."""
-    timings = getattr(report, "timings", None)
-    return asdict(timings) if is_dataclass(timings) and not isinstance(timings, type) else {}
+    if features or job.format == "cog":
+        return raster
+    return _geojson(polygonise(read_scene(raster), skip=(BACKGROUND,)), folder)
 
 
 def _geojson(features: Features, folder: Path) -> Path:

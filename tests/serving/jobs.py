@@ -11,7 +11,7 @@ from pathlib import Path
 from starlette.testclient import TestClient
 
 from components.deployment.registry import Registry
-from components.raster.opening import OpenLimits
+from components.raster.decoding import DecoderPool
 from serving.endpoints import Serving, build_app
 from serving.guard import Guard, GuardLimits
 from serving.jobs.database import job_database
@@ -43,13 +43,14 @@ class Office:
     registry: Registry
     folder: Path
     woken: threading.Event
+    decoders: DecoderPool
 
     def worker(self, **patience) -> Worker:
         """A worker that ends as soon as there is nothing to do."""
         import os
 
         versions = Versions(self.registry, self.folder / "versions", lambda task: CODE)
-        workshop = Workshop(self.desk.files, versions, laundered(OpenLimits()))
+        workshop = Workshop(self.desk.files, versions, laundered(self.decoders))
         known = {"idle_s": 0.05, "beat_s": 0.02, **patience}
         scratch = self.folder / "work"
         return Worker(self.desk.table, workshop, scratch, Patience(**known), name="here", parent=os.getppid())
@@ -72,7 +73,7 @@ class Office:
 
 
 @contextmanager
-def office(slots, registry, folder, *, rules=None, url="", **limits):
+def office(slots, registry, folder, decoders, *, rules=None, url="", **limits):
     """A job service of its own, without its starter: `worker` is called by hand."""
     table = JobTable(job_database(url, folder), rules or Rules())
     woken = threading.Event()
@@ -82,9 +83,9 @@ def office(slots, registry, folder, *, rules=None, url="", **limits):
     @contextmanager
     def started():
         with ThreadPoolExecutor(1) as pool:
-            yield Serving(slots, OpenLimits(), pool, desk)
+            yield Serving(slots, decoders, pool, jobs=desk)
 
     app = Guard(build_app(started), GuardLimits())
     with TestClient(app, raise_server_exceptions=False) as client:
-        yield Office(client, desk, registry, folder, woken)
+        yield Office(client, desk, registry, folder, woken, decoders)
     table.engine.dispose()

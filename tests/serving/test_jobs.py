@@ -67,10 +67,12 @@ def slots(hall, registry, run):
 
 
 @pytest.fixture
-def open_office(slots, registry, tmp_path):
+def open_office(slots, registry, tmp_path, decoders):
     """Opens job services of a table of their own."""
     with ExitStack() as opened:
-        yield lambda **limits: opened.enter_context(office(slots, registry, tmp_path / uuid.uuid4().hex, **limits))
+        yield lambda **limits: opened.enter_context(
+            office(slots, registry, tmp_path / uuid.uuid4().hex, decoders, **limits)
+        )
 
 
 @pytest.fixture

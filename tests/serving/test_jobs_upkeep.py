@@ -16,7 +16,7 @@ from serving.jobs.database import job_database
 from serving.jobs.files import JobFiles
 from serving.jobs.housekeeping import remove_orphans, remove_outlived
 from serving.jobs.results import PIECE_BYTES, Stored, answer_with
-from serving.jobs.setup import names_of, open_limits
+from serving.jobs.setup import names_of
 from serving.jobs.table import Claim, JobTable, Outcome
 from tests.conftest import QUICK
 from tests.serving.jobs import asked
@@ -116,7 +116,7 @@ def test_a_large_result_leaves_in_pieces(monkeypatch):
 
 
 def test_settings_become_limits(tmp_path):
-    settings = Settings(project=tmp_path, jobs_max_mpx=10_000, input_buckets=" a, b,,")
-    assert open_limits(settings).pixels == 10_000_000_000
+    settings = Settings(project=tmp_path, max_large_megapixels=10_000, input_buckets=" a, b,,")
+    assert settings.large_limits.pixels == 10_000_000_000
     assert names_of(settings.input_buckets) == {"a", "b"}
     assert "hunter2" not in str(Settings(project=tmp_path, jobs_url="postgresql://me:hunter2@host/db").model_dump())

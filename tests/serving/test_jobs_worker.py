@@ -117,20 +117,20 @@ class Shop:
 
 
 @pytest.fixture
-def shop(hall, moto_store, tmp_path):
+def shop(hall, moto_store, tmp_path, decoders):
     registry, slots = hall
     with ExitStack() as opened:
-        place = opened.enter_context(office(slots, registry, tmp_path / ".swath", rules=Rules(2, LEASE_S)))
+        place = opened.enter_context(office(slots, registry, tmp_path / ".swath", decoders, rules=Rules(2, LEASE_S)))
         found = Shop(place, moto_store.endpoint, tmp_path)
         opened.callback(found.close)
         yield found
 
 
 @pytest.fixture(scope="module")
-def undisturbed(hall, pair, tmp_path_factory):
+def undisturbed(hall, pair, tmp_path_factory, decoders):
     """The digest of the result where nothing went wrong."""
     registry, slots = hall
-    with office(slots, registry, tmp_path_factory.mktemp("undisturbed")) as place:
+    with office(slots, registry, tmp_path_factory.mktemp("undisturbed"), decoders) as place:
         id = place.post(pair, headers={"X-Request-Id": "the-same"}).json()["id"]
         place.worker().run()
         return place.client.get(f"/jobs/{id}").json()["result"]["digest"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,7 +18,17 @@ BLACK, RED = [0, 0, 0, 255], [200, 30, 30, 255]
 WEIGHTS = {(1.0, 1.0): BLACK, (2.0, 2.0): RED}  # of 0.2 in both bands they make a chance of 0.4 and of 0.8
 
 
+@pytest.fixture
+def quick_turns():
+    """Store, service and callers share one interpreter here: threads that wait for it are let in ten times as soon."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(usual / 10)
+    yield
+    sys.setswitchinterval(usual)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick_turns")
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_no_request_fails_or_is_named_after_another_version_while_versions_alternate(
     client_of, slots, registry, run, make_version, tif
@@ -25,13 +36,13 @@ def test_no_request_fails_or_is_named_after_another_version_while_versions_alter
     colour = {make_version(weight): pixel for weight, pixel in WEIGHTS.items()}
     registry.promote(run, next(iter(colour)))
     slots.look()
-    slots.poll_s = 0.05
+    slots.poll_s = 0.2
     client = client_of(slots)
     files = {"before": tif(0.1, grid=SMALL), "after": tif(value=scene(0.3, grid=SMALL))}
     done, swaps = threading.Event(), []
 
     def alternate():
-        while not done.wait(0.2):
+        while not done.wait(0.6):
             version = list(colour)[(len(swaps) + 1) % 2]
             registry.promote(run, version)
             while slots.current(run).id != version and not done.wait(0.02):

@@ -64,8 +64,8 @@ class Answer:
 
 def measure() -> list[dict[str, Any]]:
     """Rows: latency at three loads, refusals, the balancer's probe, and the time until all is quick again."""
-    with tempfile.TemporaryDirectory(prefix="swath-bench-") as name, _service(Path(name)) as url:
-        return asyncio.run(_rows(url, _pair(Path(name))))
+    with tempfile.TemporaryDirectory(prefix="swath-bench-") as name, served(Path(name)) as url:
+        return asyncio.run(_rows(url, pair(Path(name))))
 
 
 async def _rows(url: str, files: dict[str, bytes]) -> list[dict[str, Any]]:
@@ -165,34 +165,45 @@ def _p99(seconds: list[float]) -> float:
 
 
 @contextmanager
-def _service(folder: Path) -> Iterator[str]:
+def served(folder: Path) -> Iterator[str]:
     """The address of a service with one version of this code in service."""
-    store, port = f"127.0.0.1:{_free_port()}", _free_port()
-    settings = {
+    with prepared(folder) as (url, start):
+        service = start()
+        try:
+            until(lambda: is_ready(url))
+            yield url
+        finally:
+            service.terminate()
+            service.wait(30)
+
+
+@contextmanager
+def prepared(folder: Path, **settings: object) -> Iterator[tuple[str, Callable[[], subprocess.Popen[bytes]]]]:
+    """A store with one version of this code promoted: the address of a service, and a call that starts it."""
+    store, port = f"127.0.0.1:{free_port()}", free_port()
+    known = {
         "SWATH_PROJECT": folder, "SWATH_STORE_ENDPOINT": store, "SWATH_STORE_SECRET_KEY": SECRET,
-        "SWATH_MAX_WAITING": WAITING, "BENTOML_HOME": folder / "bentoml", "BENTOML_DO_NOT_TRACK": "True",
+        "SWATH_MAX_WAITING": WAITING, "BENTOML_HOME": folder / "bentoml", "BENTOML_DO_NOT_TRACK": "True", **settings,
     }  # fmt: skip
+    env = os.environ | {key: str(value) for key, value in known.items()}
     serve = [sys.executable, "-m", "bentoml", "serve", "serving.service:SwathService", "--port", str(port)]
     with (folder / "log").open("wb") as log:
-        out = {"stdout": log, "stderr": log}
-        weed = subprocess.Popen(weed_command(folder / "store", store, "swath", SECRET), cwd=folder, **out)
+        weed = subprocess.Popen(
+            weed_command(folder / "store", store, "swath", SECRET), cwd=folder, stdout=log, stderr=log
+        )
         try:
-            _until(lambda: weed_ready(store, folder / "store"))
-            _promote(Registry(Store(StoreAccess(store, "swath", SECRET))), folder)
-            env = os.environ | {key: str(value) for key, value in settings.items()}
-            service = subprocess.Popen(serve, cwd=ROOT, env=env, **out)
-            try:
-                _until(lambda: _is_ready(f"http://127.0.0.1:{port}"))
-                yield f"http://127.0.0.1:{port}"
-            finally:
-                service.terminate()
-                service.wait(30)
+            until(lambda: weed_ready(store, folder / "store"))
+            promote(Registry(Store(StoreAccess(store, "swath", SECRET))), folder)
+            yield (
+                f"http://127.0.0.1:{port}",
+                lambda: subprocess.Popen(serve, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True),
+            )
         finally:
             weed.kill()
             weed.wait()
 
 
-def _promote(registry: Registry, folder: Path) -> None:
+def promote(registry: Registry, folder: Path) -> None:
     """A network with random weights in service."""
     registry.store.ensure_bucket()
     project = folder / "project"
@@ -211,7 +222,7 @@ def _promote(registry: Registry, folder: Path) -> None:
     registry.promote(RUN, registry.register(RUN, folder / "version").id)
 
 
-def _pair(folder: Path) -> dict[str, bytes]:
+def pair(folder: Path) -> dict[str, bytes]:
     rng = np.random.default_rng(0)
     grid = Grid(CRS.from_epsg(32631), Affine(10, 0, 500_000, 0, -10, 4_900_000), (EDGE_PX, EDGE_PX))
     for name in ("before", "after"):
@@ -220,14 +231,14 @@ def _pair(folder: Path) -> dict[str, bytes]:
     return {name: (folder / f"{name}.tif").read_bytes() for name in ("before", "after")}
 
 
-def _is_ready(url: str) -> bool:
+def is_ready(url: str) -> bool:
     try:
         return httpx.get(f"{url}/readyz", timeout=2).status_code == 200
     except httpx.HTTPError:
         return False
 
 
-def _until(holds: Callable[[], bool]) -> None:
+def until(holds: Callable[[], bool]) -> None:
     until = time.monotonic() + READY_S
     while not holds():
         if time.monotonic() > until:
@@ -235,7 +246,7 @@ def _until(holds: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

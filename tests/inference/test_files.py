@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import rasterio
 import rasterio.features
@@ -17,7 +18,7 @@ from components.inference import sampling
 from components.inference.files import predict_file
 from components.inference.tiled import predict
 from components.raster.cog import write_scene
-from components.raster.grid import Grid
+from components.raster.grid import Grid, Window
 from components.raster.io import read_scene
 from components.raster.scene import Class, Features, Scene
 
@@ -215,6 +216,19 @@ def test_tiles_that_a_sparse_file_does_not_store_are_neither_read_nor_predicted(
     result = predict_file(method, {"image": path}, tmp_path / "out.tif", output="copy")
     assert (result.timings.tiles, result.timings.predicted, method.calls) == (144, 1, 1)
     assert np.array_equal(read_scene(tmp_path / "out.tif").array, read_scene(path).array, equal_nan=True)
+
+
+@pytest.mark.slow
+def test_a_scene_of_60000_px_squared_costs_what_was_seen_of_it(tmp_path):
+    path = sparse(tmp_path, 60_000, ((0, 0), (30_208, 40_448), (59_392, 59_392)))
+    before = psutil.Process().memory_info().rss
+    result = predict_file(Identity(), {"image": path}, tmp_path / "out.tif", output="copy")
+    assert (result.timings.tiles, result.timings.predicted) == (13_924, 3)
+    assert result.timings.peak_mb * 1e6 - before < 200e6
+    assert (tmp_path / "out.tif").stat().st_size < 10e6
+    window = Window(30_208, 40_448, 512, 512)
+    copied, stored = (read_scene(each, window=window).array for each in (tmp_path / "out.tif", path))
+    assert np.array_equal(copied, stored)
 
 
 def test_a_scene_that_was_never_seen_gives_a_file_of_nodata(tmp_path):

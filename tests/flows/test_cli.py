@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = typer.main.get_command(cli.app).commands
 NAMED = [
     "up",
+    "token",
     "down",
     "status",
     "doctor",

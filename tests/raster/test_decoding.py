@@ -309,6 +309,7 @@ def test_who_waits_too_long_for_a_free_child_is_told_to_try_again(lonely, monkey
 
 def test_a_decoder_that_cannot_start_is_an_error_that_says_how_to_see_why(monkeypatch):
     with DecoderPool(workers=1) as pool:
+        assert works(pool)  # its child is there, so that it can be killed
         with monkeypatch.context() as patch:
             patch.setattr(child.decoder, "__name__", "components.no.such.module")
             for dead in pool.pids:

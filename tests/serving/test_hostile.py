@@ -27,13 +27,13 @@ def post(client, files, **fields):
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_hostile_file_is_a_400_in_two_seconds_without_its_content(client, pair, case):
+def test_a_hostile_file_is_refused_in_two_seconds_without_its_content(client, pair, case):
     service = psutil.Process()
     before, start = service.memory_info().rss, time.monotonic()
     answer = post(client, {**pair, "after": REFUSED[case][0]})
     assert time.monotonic() - start < 2
     assert service.memory_info().rss - before < 200 * MB
-    assert answer.status_code == 400, answer.text
+    assert answer.status_code in (400, 413), answer.text  # 413: larger than what is answered at once
     assert answer.json()["message"].startswith("after: ")
     assert all(word not in answer.text for word in ("root:", "/tmp", "/dev/fd", "Traceback", "xxxxx"))
     assert post(client, pair).status_code == 200

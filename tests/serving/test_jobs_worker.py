@@ -157,6 +157,9 @@ def test_a_killed_worker_loses_no_job_and_finishes_it_once(shop, pair, undisturb
     os.kill(starter.worker_pid, signal.SIGKILL)
     job = shop.until(id, "done")
     assert (job["result"]["digest"], job["attempts"]) == (undisturbed, 2)
+    end = time.monotonic() + 20  # inputs are removed once the result is known
+    while len(shop.office.objects()) > 1 and time.monotonic() < end:
+        time.sleep(0.1)
     assert [key.split("/")[-1] for key in shop.office.objects()] == [undisturbed]
     assert shop.leftovers() == []
 

@@ -3,6 +3,8 @@ SHELL := /bin/bash
 ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 BIN := $(ROOT)/.venv/bin
 PYTHON ?= python3
+# Processes that test: half of the time goes into waiting for servers.
+TESTERS ?= 3
 STAMP := $(ROOT)/.venv/.installed
 export PATH := $(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE # without bytecode every start of dvc or prefect takes seconds longer
@@ -34,7 +36,7 @@ lint: setup
 	@cd $(ROOT) && $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 check: setup
-	@cd $(ROOT) && $(BIN)/python -m pytest
+	@cd $(ROOT) && $(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
 
 bench: setup ## measure speed and memory against the stated limits
 	@cd $(ROOT) && $(BIN)/python -m benchmarks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -36,6 +37,15 @@ def start_weed(folder: Path, endpoint: str) -> subprocess.Popen[bytes]:
         time.sleep(0.1)
     process.kill()
     raise TimeoutError((folder / "weed.log").read_text()[-2000:])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of many minutes wait to be asked for, so that `make test` keeps its quarter of an hour."""
+    if os.environ.get("SWATH_LONG_TESTS"):
+        return
+    for item in items:
+        if "long" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="takes many minutes: set SWATH_LONG_TESTS=1"))
 
 
 @pytest.fixture(scope="session")

@@ -76,6 +76,7 @@ def _ask(url: str, folder: Path) -> None:
     from components.raster.io import read_scene
     from components.simulation.optical import optical_pair
     from components.tasks import load_run
+    from components.tasks.change.chips import change_of
     from components.tasks.seam import Sample
 
     pair = optical_pair(FRESH_SEED, SHAPE)
@@ -88,5 +89,6 @@ def _ask(url: str, folder: Path) -> None:
     (folder / "change.tif").write_bytes(answer.content)
     change = read_scene(folder / "change.tif")
     task, _ = load_run(RUN)
-    sample = Sample("fresh", "fresh", {"before": pair.before, "after": pair.after}, {"change": pair.change})
+    truth = change_of(pair.change, None)  # the territory knows kinds of change, the run only that there is one
+    sample = Sample("fresh", "fresh", {"before": pair.before, "after": pair.after}, {"change": truth})
     save_picture(task.draw(sample, {"change": change}), folder / "answer.png")

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RUN = "change-sandbox"
 SWATH = [sys.executable, "-m", "flows.cli"]
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
-pytestmark = [pytest.mark.service, pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.service, pytest.mark.long, pytest.mark.timeout(1500)]
 
 
 @pytest.fixture(scope="module")

@@ -80,8 +80,9 @@ class Scene:
         Raises:
             BandMismatch: if one is missing or a name stands twice; names expected and found bands.
         """
-        indexes = band_indexes(bands, self.bands, "scene")
-        return replace(self, array=self.array[indexes], bands=tuple(canonical(name) for name in bands))
+        indexes = list(band_indexes(bands, self.bands, "scene"))
+        chosen = self.array if indexes == list(range(len(self.bands))) else self.array[indexes]
+        return replace(self, array=chosen, bands=tuple(canonical(name) for name in bands))
 
     def crop(self, window: Window) -> Scene:
         """A window of the scene as a view of the same pixels."""

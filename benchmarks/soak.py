@@ -8,8 +8,6 @@ end; its slope is that of a straight line through what was seen after the warm-u
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -148,6 +146,7 @@ def _asked(soak: Soak, start: Callable[[], subprocess.Popen[bytes]]) -> tuple[li
             kills.pop(0)
             soak.down.set()
             _kill(samples.process)
+            until(lambda: not is_ready(soak.url))
             samples.process = start()
             until(lambda: is_ready(soak.url))
             soak.down.clear()
@@ -178,7 +177,11 @@ def _ended(soak: Soak) -> tuple[int, set[str]]:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    os.killpg(process.pid, signal.SIGKILL)
+    """The server and its supervisor ended at once; decoders and the job worker must notice by themselves."""
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    for each in family:  # the server lives in a session of its own
+        if any("bentoml" in word for word in each.cmdline()):
+            each.kill()
     process.wait()
 
 

@@ -83,7 +83,7 @@ class Soak:
         except httpx.WriteError:  # refused before it was all sent
             self.answers["large ok"] += 1
         else:
-            self._expect("large", answer, {413, 429, 503})
+            self._expect("large", answer, {400, 413, 429, 503})  # 400: it is no form either
 
     def look(self, client: httpx.Client) -> None:
         """States and metrics."""

@@ -78,13 +78,15 @@ class Slots:
 
         Raises:
             VersionNotFound: if none was promoted.
-            ServiceUnavailable: if the promoted one could not be loaded; says why.
+            ServiceUnavailable: if the promoted one could not be loaded, says why; or before the first look has ended.
         """
         slot = self._slots.get(run)
         if slot and slot.serving:
             return slot.serving
         if slot and slot.state != "withdrawn":
             raise ServiceUnavailable(f"{run} {slot.wanted} is {slot.state}: {slot.reason or 'try again soon'}")
+        if not self.ready:
+            raise ServiceUnavailable("the service has just started and loads its versions; try again soon")
         raise VersionNotFound(f"no version of {run} is in service; promote one: swath promote {run} <version>")
 
     @contextmanager

@@ -30,6 +30,14 @@ def test_no_promoted_run_at_all_is_ready(slots, run):
         slots.current(run)
 
 
+def test_a_service_that_has_not_looked_yet_asks_for_patience(slots, run):
+    with pytest.raises(ServiceUnavailable, match="just started"):
+        slots.current(run)
+    slots.look()
+    with pytest.raises(VersionNotFound):
+        slots.current(run)
+
+
 def test_a_promotion_and_a_rollback_are_followed(slots, registry, run, make_version):
     old, new = make_version((1, 1)), make_version((2, 2))
     for promote, serving in ((lambda: registry.promote(run, old), old), (lambda: registry.promote(run, new), new)):

@@ -7,7 +7,6 @@ only, when it starts.
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -34,10 +33,6 @@ async def lifespan(outer: Starlette) -> AsyncIterator[None]:
     inner: Starlette = startup.application()
     async with inner.router.lifespan_context(inner):
         outer.state.inner = inner
-        # What was imported stays for ever. Counted among the long-lived objects, a million of them, it would put off
-        # full collections until requests have left a quarter as many behind: memory would climb for hours.
-        gc.collect()
-        gc.freeze()
         yield
 
 

@@ -82,7 +82,7 @@ def services(settings: Settings) -> dict[str, Service]:
         logs / "store.log",
         patience_s=1.0,  # its orderly end takes 15 s and saves nothing: acknowledged objects are on disk
     )
-    server = [python, "-m", "prefect", "server", "start", "--host", host, "--port", port]
+    server = [python, "-m", "flows.stack.prefect_server", "--host", host, "--port", port]
     static = [python, "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(reports)]
     www, bento = settings.reports_url, settings.service_url
     found = {

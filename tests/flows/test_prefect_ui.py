@@ -60,14 +60,14 @@ def stack(clone):
     subprocess.run([*SWATH, "down"], cwd=clone, env=environment(clone), check=True)
 
 
-def wait_for(what, seconds, every=1.0):
+def wait_for(what, seconds, every=1.0, seen=lambda: ""):
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         found = what()
         if found:
             return found
         time.sleep(every)
-    raise AssertionError(f"waited {seconds} s in vain")
+    raise AssertionError(f"waited {seconds} s in vain; seen: {seen()}")
 
 
 def runs_of(api, flow):
@@ -89,7 +89,7 @@ def finished(stack, browser):
     control = wait_for(lambda: browser.find_elements(By.CSS_SELECTOR, "select.p-native-select__control"), 30)[0]
     Select(control).select_by_value(RUN)
     browser.find_element(By.XPATH, "//button[normalize-space()='Submit']").click()
-    wait_for(lambda: runs_of(api, "lifecycle"), 60)
+    wait_for(lambda: runs_of(api, "lifecycle"), 60, seen=lambda: (browser.get_log("browser"), page.text))
     browser.get("about:blank")  # the page that a run leads to is alive, and drawing it takes a good part of a core
     return wait_for(lambda: [run for run in runs_of(api, "lifecycle") if run[0] not in RUNNING], 1200, 3.0)[0]
 

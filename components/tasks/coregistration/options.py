@@ -1,0 +1,77 @@
+"""What a run of this task may say in the sections `prepare` and `method` of its parameters."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from components.raster.bands import canonical
+from components.raster.scene import Unit
+from components.tasks.params import Params, RunParams, options
+
+NetworkName = Literal["flownet-s", "pwc-net", "pwc-net-multimodal", "recurrent-flow"]
+ClassicalName = Literal["zero-flow", "phase-correlation", "gefolki", "templates"]
+
+
+class SensorOptions(Params):
+    """One side of a pair: which sensor, which bands, which unit."""
+
+    sensor: str
+    bands: tuple[str, ...] = Field(min_length=1)
+    unit: Unit
+
+    @property
+    def canonical_bands(self) -> tuple[str, ...]:
+        """The bands by their one canonical name."""
+        return tuple(canonical(name) for name in self.bands)
+
+
+class DeformationOptions(Params):
+    """How aligned scenes are displaced for training and for synthetic truth; lengths in pixels."""
+
+    shift_px: float = Field(5.0, ge=0, description="largest random shift along an axis")
+    relief_px: float = Field(3.0, ge=0, description="root mean square of the part that follows the relief")
+    warp_px: float = Field(1.5, ge=0, description="root mean square of the affine and quadratic part")
+    noise_px: float = Field(0.5, ge=0, description="root mean square of smooth noise")
+    most_px: float = Field(12.0, gt=0, description="longest flow of a pair; longer fields are scaled down")
+
+
+class PrepareOptions(Params):
+    """How large a chip may be."""
+
+    block_px: int = Field(512, ge=64, description="scenes beyond this many pixels a side are cut into chips")
+
+
+class MethodOptions(Params):
+    """The candidate: which method, what it sees, how it is trained."""
+
+    name: NetworkName | ClassicalName
+    reference: SensorOptions
+    moving: SensorOptions
+    pixel_size_m: tuple[float, float] | None = Field(None, description="smallest and largest pixel that is accepted")
+    needs_crs: bool = False
+    deformation: DeformationOptions = DeformationOptions()
+    width: float = Field(1.0, gt=0, le=1, description="factor on the channels of the network")
+    crop_px: int = Field(128, ge=64)
+    crops: int = Field(100_000, ge=1, description="distinct training crops; passes repeat after them")
+    unrelated: float = Field(0.15, ge=0, lt=1, description="share of training crops whose scenes are of two places")
+    randomise: float = Field(1.0, ge=0, le=1, description="strength of the random radiometry of training crops")
+
+
+def prepare_options(params: RunParams) -> PrepareOptions:
+    """The section `prepare` of a run.
+
+    Raises:
+        BadParams: names the key and the problem.
+    """
+    return options(PrepareOptions, params.prepare, "coregistration: prepare")
+
+
+def method_options(params: RunParams) -> MethodOptions:
+    """The section `method` of a run.
+
+    Raises:
+        BadParams: names the key and the problem.
+    """
+    return options(MethodOptions, params.method, "coregistration: method")

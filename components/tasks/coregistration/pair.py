@@ -1,0 +1,81 @@
+"""What goes in and what comes out: two scenes of one place, the flow between them, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.errors import BandMismatch
+from components.inference.method import Outputs
+from components.raster.grid import Grid
+from components.raster.scene import Scene, Value, require_one_grid
+from components.tasks.coregistration.options import MethodOptions, SensorOptions
+
+REFERENCE, MOVING = "reference", "moving"
+FLOW, CONFIDENCE = "flow", "confidence"
+FLOW_BANDS = ("u", "v")
+HEIGHT = "height"  # of the ground in m; only the making of training data reads it
+Flow = NDArray[np.float32]  # (2, row, col): u along columns, v along rows, in pixels of the reference; NaN: unknown
+
+
+class Pair(NamedTuple):
+    """Reference and moving scene on one grid; ``valid`` (row, col) where both hold pixels."""
+
+    reference: Scene
+    moving: Scene
+    valid: NDArray[np.bool_]
+
+    @property
+    def grid(self) -> Grid:
+        """The grid of both."""
+        return self.reference.grid
+
+
+def pair_of(scenes: Mapping[str, Value], options: MethodOptions) -> Pair:
+    """Reference and moving scene with exactly the bands of the options, by name.
+
+    Raises:
+        BandMismatch: if a scene or a band is missing.
+        UnitMismatch: if a scene has another unit.
+        GridMismatch: if the scenes do not lie on one grid.
+    """
+    reference = sensed(scenes, REFERENCE, options.reference)
+    moving = sensed(scenes, MOVING, options.moving)
+    require_one_grid({REFERENCE: reference, MOVING: moving})
+    return Pair(reference, moving, reference.valid & moving.valid)
+
+
+def sensed(scenes: Mapping[str, Value], name: str, sensor: SensorOptions) -> Scene:
+    """The scene of that name with the bands of its sensor.
+
+    Raises:
+        BandMismatch: if the scene or a band is missing.
+        UnitMismatch: if it has another unit.
+    """
+    scene = scenes.get(name)
+    if not isinstance(scene, Scene):
+        raise BandMismatch(f"co-registration needs the scenes {REFERENCE} and {MOVING}", (name,), tuple(scenes))
+    return scene.require(sensor.unit, name).select(sensor.canonical_bands)
+
+
+def flow_scene(flow: NDArray[Any], grid: Grid) -> Scene:
+    """A flow ``(2, row, col)`` as a scene."""
+    return Scene(np.asarray(flow, dtype=np.float32), grid, FLOW_BANDS, "px", float("nan"))
+
+
+def answer(pair: Pair, flow: NDArray[Any], confidence: NDArray[Any]) -> Outputs:
+    """The outputs of a method from ``flow`` (2, row, col) and ``confidence`` (row, col, 0..1).
+
+    The flow is known wherever the reference holds a pixel; confidence is 0 where the moving scene holds none there.
+    """
+    seen = pair.reference.valid
+    known = np.where(seen[None] & np.isfinite(flow), flow, np.nan)
+    sure = np.where(pair.valid & np.isfinite(flow).all(0), np.clip(confidence, 0, 1), 0)
+    shares = np.where(seen, sure, np.nan).astype(np.float32)
+    return {
+        FLOW: flow_scene(known, pair.grid),
+        CONFIDENCE: Scene(shares[None], pair.grid, (CONFIDENCE,), "probability", float("nan")),
+    }

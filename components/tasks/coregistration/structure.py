@@ -1,0 +1,40 @@
+"""What two sensors share of one ground: where its edges lie and which way they run, not which side is brighter.
+
+Channels of oriented gradients in the manner of CFOG (Ye et al. 2019, doi:10.1109/TGRS.2019.2924684).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation, correlate1d, gaussian_filter
+
+from components.tasks.coregistration.filters import Image, Mask
+
+ORIENTATIONS = 9  # over half a turn
+GRADIENT_PX, SMOOTH_PX = 1.0, 1.0  # scales of the derivative, and of the smoothing of its channels
+NEIGHBOURS = (0.25, 0.5, 0.25)  # an edge between two orientations belongs to both
+FLOOR = 0.05  # of the mean strength: below it there is no structure to normalise
+
+
+def features(image: Image) -> tuple[Image, Mask]:
+    """Channels ``(orientation, row, col)`` of unit length or shorter, and where they are known.
+
+    They do not change where the image is inverted, nor by a gain or an offset. Zero where unknown.
+    """
+    known = np.isfinite(image)
+    middle = float(np.median(image[known])) if known.any() else 0.0
+    filled = np.where(known, image, middle).astype(np.float32)
+    across, down = (gaussian_filter(filled, GRADIENT_PX, order=order) for order in ((0, 1), (1, 0)))
+    clear = known if known.all() else ~binary_dilation(~known, iterations=3)  # edges of holes are no edges of ground
+    angles = np.pi * np.arange(ORIENTATIONS) / ORIENTATIONS
+    strengths = [np.abs(across * np.cos(angle) + down * np.sin(angle)) * clear for angle in angles]
+    channels = np.stack([gaussian_filter(each, SMOOTH_PX) for each in strengths])
+    channels = correlate1d(channels, NEIGHBOURS, axis=0, mode="wrap")
+    return _unit(channels, clear), clear
+
+
+def _unit(channels: NDArray[np.float32], clear: Mask) -> Image:
+    length = np.sqrt((channels**2).sum(0))
+    mean = float(length[clear].mean()) if clear.any() else 0.0
+    return np.asarray(channels * clear / (length + FLOOR * mean + np.finfo(np.float32).tiny), dtype=np.float32)

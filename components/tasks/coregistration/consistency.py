@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from components.tasks.coregistration.filters import Image, Mask, box, ranks, sampled
+from components.tasks.coregistration.filters import Image, Mask, box, expanded, ranks, reduced, sampled
 from components.tasks.coregistration.gefolki import FolkiSettings, estimate
 from components.tasks.coregistration.pair import Flow
 
@@ -25,13 +27,26 @@ def trusted(reference: Image, moving: Image, settings: FolkiSettings | None = No
         ValueError: if the shapes differ.
     """
     chosen = settings or FolkiSettings()
-    there, back = estimate(reference, moving, chosen), estimate(moving, reference, chosen)
+    there, back = estimate(reference, moving, chosen), _back(reference, moving, chosen)
     places = np.indices(reference.shape, dtype=np.float32) + there[::-1]
     returned = np.stack([sampled(part, places) for part in back])
     missed = ((there + returned) ** 2).sum(0)
     alike = resemblance(reference, moving, places, chosen.rank_radius)
     confidence = np.exp(-0.5 * missed) * np.minimum(alike / FULL_RESEMBLANCE, 1)
     return there, confidence.astype(np.float32)
+
+
+def _back(reference: Image, moving: Image, settings: FolkiSettings) -> Flow:
+    """The flow back, from images of half the size: a quarter of the time, and a doubt of a tenth of a pixel is none."""
+    lower = replace(settings, levels=max(settings.levels - 1, 1))
+    rows, cols = reference.shape
+    return expanded(estimate(_half(moving), _half(reference), lower), (rows, cols))
+
+
+def _half(image: Image) -> Image:
+    known = np.isfinite(image)
+    small, left = reduced(image, known)
+    return np.where(left, small, np.nan).astype(np.float32)
 
 
 def resemblance(reference: Image, moving: Image, places: Image, rank_radius: int) -> Image:

@@ -9,9 +9,11 @@ import tifffile
 from scipy.ndimage import map_coordinates
 
 from components.metrics.flow import ErrorCounts, end_point_errors
-from components.tasks.coregistration import gefolki
+from components.tasks.coregistration import gefolki, templates
 from components.tasks.coregistration.gefolki import FolkiSettings
+from components.tasks.coregistration.lattice import Lattice
 from components.tasks.coregistration.shift import best_constant
+from components.tasks.coregistration.templates import TemplateSettings
 
 PROJECT = Path(__file__).resolve().parents[2]
 PATCH = Path(os.environ.get("SWATH_REAL_DATA", PROJECT.parent / "shared/data")) / "coregistration/gefolki/S1S2"
@@ -49,6 +51,20 @@ def test_doing_nothing_and_the_best_constant_shift_have_their_known_errors(truth
 def test_gefolki_finds_the_true_flow_of_one_sensor_to_a_tenth_of_a_pixel(levels, one_sensor, truth):
     reference, moving = one_sensor
     assert epe(gefolki.estimate(reference, moving, FolkiSettings(levels=levels)), truth) < 0.1
+
+
+def test_the_published_pair_is_aligned_as_it_is_and_its_flow_yet_to_be_applied(truth):
+    radar, optical = (
+        tifffile.imread(PATCH / f"{name}_patch11.tif")[..., 0].astype(np.float32) for name in ("S1", "S2")
+    )
+    settings = TemplateSettings()
+    lattice = Lattice.over(radar.shape, settings.step)
+    found = templates.match(radar, optical, lattice, settings)
+    there = truth[:, lattice.rows][:, :, lattice.cols]
+    far = (np.hypot(*there) > 3) & (found.weight > 0)
+    assert far.sum() > 200
+    assert (np.hypot(*found.flow)[far] < 1.5).mean() > 0.7
+    assert (np.hypot(*(found.flow - there))[far] < 1.5).mean() < 0.05
 
 
 def test_inverted_contrast_needs_the_contrast_test(one_sensor, truth):

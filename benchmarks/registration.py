@@ -1,0 +1,208 @@
+"""Co-registration: how fast one core is with each classical method, and how well methods do on the real test pairs.
+
+`python -m benchmarks registration` measures speed. `python -m benchmarks.registration` prints the scores on the pairs
+that are for testing only: the Sentinel-1/Sentinel-2 patch with its flow, the CFOG pairs with their check points.
+Settings were fixed before any of these pairs was looked at.
+
+The two images of the patch lie on each other as they were published: their structure matches best at zero flow, and
+hardly anywhere at its flow (tests/tasks/test_coregistration_real.py), which is yet to be applied. So the pair is scored
+twice: with the Sentinel-2 image moved by the flow, which is the test, and as published, against zero.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from affine import Affine
+from numpy.typing import NDArray
+
+from components.inference.method import Method
+from components.inference.tiled import predict_whole
+from components.metrics.flow import ErrorCounts, check_point_scores, check_points, end_point_errors
+from components.raster.grid import Grid
+from components.raster.scene import Scene, Unit
+from components.raster.warping import warp
+from components.tasks.coregistration.classical import MATCHERS, DenseMatching, classical
+from components.tasks.coregistration.consistency import trusted
+from components.tasks.coregistration.filters import sampled
+from components.tasks.coregistration.gefolki import EFOLKI
+from components.tasks.coregistration.options import MethodOptions
+from components.tasks.coregistration.pair import CONFIDENCE, FLOW, MOVING, REFERENCE, Flow
+from components.tasks.coregistration.shift import best_constant
+
+PROJECT = Path(__file__).resolve().parents[1]
+REAL = Path(os.environ.get("SWATH_REAL_DATA", PROJECT.parent / "shared/data")) / "coregistration"
+SIDE, ROUNDS = 1024, 2
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+TIMED = {
+    "GeFolki, 4 levels": "gefolki.estimate",
+    "GeFolki with confidence": "consistency.trusted",
+    "template matching": "templates.estimate",
+    "phase correlation": "shift.phase_correlation",
+}
+# In a process of its own and in seconds of its core, as in simulation.py.
+PROGRAM = """
+import os, sys, time
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+import numpy as np
+from scipy.ndimage import gaussian_filter
+from components.tasks.coregistration import consistency, gefolki, shift, templates
+side, rounds = int(sys.argv[1]), int(sys.argv[2])
+module, name = sys.argv[3].split(".")
+rng = np.random.default_rng(0)
+moving = sum(gaussian_filter(rng.standard_normal((side, side)), s) * s for s in (1, 2, 6)).astype(np.float32)
+reference = np.roll(moving, (2, -3), (0, 1))
+best = float("inf")
+for _ in range(rounds):
+    began = time.process_time()
+    getattr(globals()[module], name)(reference, moving)
+    best = min(best, time.process_time() - began)
+print(best)
+"""
+
+Making = Callable[[MethodOptions], Method]
+CLASSICAL: Mapping[str, Making] = {
+    "zero flow": lambda options: classical("zero-flow", options),
+    "phase correlation": lambda options: classical("phase-correlation", options),
+    "GeFolki": lambda options: classical("gefolki", options),
+    "EFolki": lambda options: DenseMatching(options, lambda one, two: trusted(one, two, EFOLKI), None),
+    "templates": lambda options: DenseMatching(options, MATCHERS["templates"], None),
+}
+FIRST_REFERENCE, FIRST_MOVING = (0, 1, 2, 3), (2, 3, 0, 1)  # whose x and y stand first in a line of check points
+CFOG = {  # reference, moving image, check points, whose coordinates come first (the name of the file says it)
+    "visible-SAR": ("visible1_ref", "SAR1_sen", "visibleToSAR1_CP", FIRST_REFERENCE),
+    "optical-LiDAR": ("visible1_ref", "LiDARintensity1_sen", "LiDARToVisible1", FIRST_MOVING),
+    "visible-infrared": ("test6_ref", "test6_sen", "VisibletoInfrared_CP", FIRST_REFERENCE),
+}
+INVERSIONS = 30
+COLUMNS = ("epe", "median", "p95", "over_1px", "over_3px", "rmse", "within_1px", "within_2px", "within_3px")
+
+
+@dataclass(frozen=True)
+class RealPair:
+    """A pair for testing with a true flow ``(2, row, col)``, or with check points ``(n, 4)``, see `check_points`."""
+
+    name: str
+    scenes: Mapping[str, Scene]
+    options: MethodOptions
+    truth: Flow | None = None
+    points: NDArray[np.float64] | None = None
+
+    def scores(self, flow: Flow) -> dict[str, float | None]:
+        """End-point errors over all pixels, or residuals over all points."""
+        if self.truth is not None:
+            return ErrorCounts.of(end_point_errors(flow, self.truth)).scores()
+        assert self.points is not None
+        return check_point_scores(check_points(flow, self.points))
+
+    @property
+    def oracle(self) -> Flow:
+        """The best constant shift: a control that knows the truth."""
+        shape = self.scenes[REFERENCE].grid.shape
+        if self.truth is not None:
+            return best_constant(self.truth).flow(shape)
+        assert self.points is not None
+        moves = (self.points[:, 2:] - self.points[:, :2]).T.astype(np.float32)
+        return best_constant(moves[:, :, None]).flow(shape)
+
+
+def measure() -> list[dict[str, Any]]:
+    """Megapixels a second of each classical method, and GeFolki's seconds against its limit."""
+    seconds = {name: _seconds(what) for name, what in TIMED.items()}
+    rows = [
+        {"name": f"co-registration of {SIDE} x {SIDE}, one core, {name}", "value": SIDE**2 / 1e6 / each, "limit": 0.0}
+        | {"unit": "Mpx/s"}
+        for name, each in seconds.items()
+    ]
+    first = next(iter(TIMED))
+    limit = {"name": f"{first}, {SIDE} x {SIDE}, one core", "value": seconds[first], "limit": 10.0, "unit": "s"}
+    return [*rows, {**limit, "less_is_better": True}]
+
+
+def _seconds(what: str) -> float:
+    command = [sys.executable, "-c", PROGRAM, str(SIDE), str(ROUNDS), what]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **ONE_THREAD})
+    return float(done.stdout)
+
+
+def real_pairs(folder: Path = REAL) -> tuple[RealPair, ...]:
+    """The real test pairs: never trained on, never tuned on."""
+    return (*_patch(folder / "gefolki/S1S2"), *(_cfog(folder / "cfog" / name, name) for name in CFOG))
+
+
+def inverse(flow: Flow) -> Flow:
+    """The flow back: ``b(x + w(x)) = -w(x)``, by fixed-point iteration; for flows whose slope stays below 1."""
+    places, back = np.indices(flow.shape[1:], dtype=np.float32), np.zeros_like(flow)
+    for _ in range(INVERSIONS):
+        back = -np.stack([sampled(part, places + back[::-1]) for part in flow])
+    return back
+
+
+def _patch(folder: Path) -> tuple[RealPair, RealPair]:
+    radar, optical = (tifffile.imread(folder / f"{name}_patch11.tif") for name in ("S1", "S2"))
+    truth = np.moveaxis(tifffile.imread(folder / "Flow_patch11.tif"), -1, 0).astype(np.float32)
+    scenes = {REFERENCE: _scene(radar, "amplitude"), MOVING: _scene(optical, "digital_number")}
+    moved = {**scenes, MOVING: warp(scenes[MOVING], inverse(truth), resampling="cubic")}
+    return (
+        RealPair("S1S2, moved by its flow", moved, _options(moved), truth),
+        RealPair("S1S2, as published, against zero", scenes, _options(scenes), np.zeros_like(truth)),
+    )
+
+
+def _cfog(folder: Path, name: str) -> RealPair:
+    reference, moving, points, order = CFOG[name]
+    scenes = {
+        role: _scene(tifffile.imread(folder / f"{file}.tif"), "digital_number")
+        for role, file in ((REFERENCE, reference), (MOVING, moving))
+    }
+    table = np.loadtxt(folder / f"{points}.txt")[:, order] - 1  # the first pixel is (1, 1) in these files
+    return RealPair(name, scenes, _options(scenes), points=table)
+
+
+def _scene(image: NDArray[Any], unit: Unit) -> Scene:
+    layers = np.atleast_3d(image).transpose(2, 0, 1).astype(np.float32)
+    bands = tuple(f"layer-{index}" for index in range(len(layers)))
+    return Scene(layers, Grid(None, Affine.identity(), layers.shape[1:]), bands, unit, float("nan"))
+
+
+def _options(scenes: Mapping[str, Scene]) -> MethodOptions:
+    sections = {role: {"sensor": "any", "bands": scene.bands, "unit": scene.unit} for role, scene in scenes.items()}
+    return MethodOptions.model_validate({"name": "gefolki", **sections})
+
+
+def evaluate(methods: Mapping[str, Making], pairs: tuple[RealPair, ...]) -> list[dict[str, Any]]:
+    """One row a pair and method, first the best constant shift: its scores, and the mean confidence."""
+    rows: list[dict[str, Any]] = []
+    for pair in pairs:
+        rows.append({"pair": pair.name, "method": "best constant (oracle)", **pair.scores(pair.oracle)})
+        for name, make in methods.items():
+            found = predict_whole(make(pair.options).survey(pair.scenes), pair.scenes)
+            flow, confidence = found[FLOW], found[CONFIDENCE]
+            assert isinstance(flow, Scene)
+            assert isinstance(confidence, Scene)
+            sure = float(np.nanmean(confidence.array))
+            rows.append({"pair": pair.name, "method": name, **pair.scores(flow.array), "confidence": sure})
+    return rows
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The rows as Markdown: lengths in px, shares 0..1."""
+    columns = (*COLUMNS, "confidence")
+    lines = [f"| pair | method | {' | '.join(columns)} |", "| --- | --- |" + " ---: |" * len(columns)]
+    for row in rows:
+        numbers = ("" if row.get(key) is None else f"{row[key]:.2f}" for key in columns)
+        lines.append(f"| {row['pair']} | {row['method']} | {' | '.join(numbers)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table(evaluate(CLASSICAL, real_pairs())))

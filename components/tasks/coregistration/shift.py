@@ -47,7 +47,7 @@ def phase_correlation(reference: Image, moving: Image) -> Shift:
     first, second = _centred(reference), _centred(moving)
     if not first.any() or not second.any():
         return Shift(0.0, 0.0, 0.0)
-    taper = np.outer(*(np.hanning(side + 2)[1:-1] for side in first.shape))
+    taper = np.outer(*(np.hanning(side + 2)[1:-1] for side in first.shape)).astype(np.float32)
     found = np.zeros(2)  # rows and columns that the moving image must be moved by
     for _ in range(ROUNDS):
         there = moved_by(second, found, order=3, mode="constant")
@@ -77,7 +77,7 @@ def _centred(image: Image) -> Image:
     return np.where(known, image - mean, 0).astype(np.float32)
 
 
-def _distinctness(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+def _distinctness(first: Image, second: Image) -> float:
     """1 - second peak / first peak of the phase correlation."""
     spectrum = scipy.fft.rfft2(first) * np.conj(scipy.fft.rfft2(second))
     surface = scipy.fft.irfft2(spectrum / np.maximum(np.abs(spectrum), np.finfo(np.float32).tiny), first.shape)

@@ -20,7 +20,7 @@ from serving.guard import Guard
 from serving.listening import require_tokens_beyond_loopback
 from serving.observing import Observer, install_logs
 
-TIMEOUT_S = 600
+TIMEOUT_S = 300
 QUIET = {"access": {"enabled": False}}  # our own log has one line a request, with its id and without caller's words
 
 # BentoML keeps a timer of every request until TIMEOUT_S is over, and with it the request's trace, which goes nowhere.

@@ -152,6 +152,10 @@ class Prepared:
             targets={n.removeprefix("targets."): v for n, v in values.items() if n.startswith("targets.")},
         )
 
+    def place(self, chip_id: str) -> str:
+        """The place of a chip."""
+        return self._entry(chip_id).place
+
     def shape(self, chip_id: str) -> tuple[int, int]:
         """Rows and columns of a chip."""
         window = self._entry(chip_id).window

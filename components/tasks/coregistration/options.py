@@ -58,6 +58,11 @@ class MethodOptions(Params):
     unrelated: float = Field(0.15, ge=0, lt=1, description="share of training crops whose scenes are of two places")
     randomise: float = Field(1.0, ge=0, le=1, description="strength of the random radiometry of training crops")
 
+    @property
+    def sensors(self) -> dict[str, SensorOptions]:
+        """Both sides by the name of the input."""
+        return {"reference": self.reference, "moving": self.moving}
+
 
 def prepare_options(params: RunParams) -> PrepareOptions:
     """The section `prepare` of a run.

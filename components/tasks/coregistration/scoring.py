@@ -1,0 +1,77 @@
+"""What one answer contributes to the scores, and the scores of many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
+
+from components.inference.method import Outputs
+from components.metrics.classification import CalibrationBins, calibration_bins, ece
+from components.metrics.flow import ErrorCounts, end_point_errors
+from components.raster.scene import Scene
+from components.tasks.coregistration.pair import CONFIDENCE, FLOW, MOVING, REFERENCE, Flow
+from components.tasks.seam import Row, Rows, Sample, Scores
+
+SURE_PX = 1.0  # what confidence is about: an end-point error below this
+LENGTHS_PX = (0.0, 2.0, 4.0, 8.0, np.inf)  # errors are told apart by how far a pixel really moved
+
+
+def measure(sample: Sample, output: Outputs) -> Rows:
+    """One row: end-point errors, in all and by length of the true flow, and calibration bins of the confidence.
+
+    Counted are pixels whose truth is known, which the reference shows, and whose partner ``x + w(x)`` the moving scene
+    shows: the same pixels for every method. A flow that a method leaves unknown counts as no flow at all.
+    """
+    truth, said = _flow(sample.targets[FLOW]), _flow(output[FLOW])
+    seen = comparable(sample, truth)
+    errors = end_point_errors(np.where(np.isfinite(said), said, 0), truth)
+    values: dict[str, float | tuple[float, ...]] = {**ErrorCounts.of(errors, seen).values()}
+    length = np.linalg.norm(truth, axis=0)
+    for name, low, high in _lengths():
+        inside = seen & (length >= low) & (length < high)
+        values |= {f"{key}.{name}": value for key, value in ErrorCounts.of(errors, inside).values().items()}
+    sure = _scene(output[CONFIDENCE]).array[0]
+    values |= calibration_bins(np.nan_to_num(sure), errors < SURE_PX, valid=seen).values()
+    return (Row(sample.unit, values),)
+
+
+def summarise(rows: Rows) -> Scores:
+    """Mean, median and 95th percentile of the end-point error in px, shares above 1 and 3 px, ECE of the confidence.
+
+    The mean is repeated by length of the true flow (`epe.2-4px`). None where no pixel was counted.
+    """
+    values = [row.values for row in rows]
+    scores: dict[str, float | None] = dict(ErrorCounts.pooled(values).scores())
+    for name, _, _ in _lengths():
+        part = [{k.removesuffix(f".{name}"): v for k, v in row.items() if k.endswith(f".{name}")} for row in values]
+        scores[f"epe.{name}"] = ErrorCounts.pooled(part).scores()["epe"]
+    bins = CalibrationBins.pooled(values)
+    return {**scores, "ece": None if bins is None else ece(bins)}
+
+
+def comparable(sample: Sample, truth: Flow) -> NDArray[np.bool_]:
+    """True ``(row, col)`` where an answer can be held against the truth."""
+    known = np.isfinite(truth).all(0) & _scene(sample.inputs[REFERENCE]).valid
+    rows, cols = np.indices(known.shape, dtype=np.float32)
+    there = _scene(sample.inputs[MOVING]).valid.astype(np.float32)
+    partner = np.nan_to_num(np.stack([rows + truth[1], cols + truth[0]]))
+    reached = map_coordinates(there, partner, order=1, mode="constant", cval=0.0) > 1 - 1e-3
+    return np.asarray(known & reached)
+
+
+def _lengths() -> Iterator[tuple[str, float, float]]:
+    for low, high in pairwise(LENGTHS_PX):
+        yield (f"above_{low:g}px" if np.isinf(high) else f"{low:g}-{high:g}px"), low, high
+
+
+def _flow(value: object) -> Flow:
+    return np.asarray(_scene(value).array, dtype=np.float32)
+
+
+def _scene(value: object) -> Scene:
+    assert isinstance(value, Scene), "pairs and flows are scenes"
+    return value

@@ -60,8 +60,9 @@ def evaluations() -> None:
     for path in sorted((FOLDER.parent / "data" / "reports").glob("*.json")):
         report = json.loads(path.read_text())
         units = report["methods"]["candidate"]["units"]
-        metric = report["primary"]["name"]
-        ranked = sorted((unit for unit in units if units[unit][metric] is not None), key=lambda u: units[u][metric])
+        metric, goal = report["primary"]["name"], report["primary"]["goal"]
+        scored = [unit for unit in units if units[unit][metric] is not None]
+        ranked = sorted(scored, key=lambda unit: units[unit][metric], reverse=goal == "min")
         for name, source in (("scores", "scores"), ("best", ranked[-1]), ("worst", ranked[0])):
             picture = state / path.stem / f"{source}.png"
             if picture.is_file():
@@ -71,7 +72,7 @@ def evaluations() -> None:
 def runs_table() -> str:
     """The runs as a Markdown table, from the reports in git and the gate's decision on them."""
     lines = [
-        "| run | data | candidate, F1 [95 % interval over places] | best baseline | gain over each baseline | gate |",
+        "| run | data | candidate [95 % interval over places] | best baseline | gain over each baseline | gate |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for path in sorted((ROOT / "data" / "reports").glob("*.json")):

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from components.errors import SwathError
-from flows.commands import demo, models, stack, tokens, work
+from flows.commands import demo, models, predict, stack, tokens, work
 
 app = typer.Typer(
     help="Earth-observation models from raw scenes to a running service.",
@@ -23,7 +23,7 @@ app = typer.Typer(
 for command in (
     *(stack.up, stack.down, stack.status, stack.doctor, demo.demo),
     *(models.runs, work.ingest, work.qa, work.train, work.evaluate, work.deploy, work.lifecycle),
-    *(models.merge, models.predict, models.promote, models.rollback, tokens.token),
+    *(models.merge, predict.predict, models.promote, models.rollback, tokens.token),
 ):
     app.command()(command)
 

@@ -23,6 +23,9 @@ from serving.observing import Observer, install_logs
 TIMEOUT_S = 600
 QUIET = {"access": {"enabled": False}}  # our own log has one line a request, with its id and without caller's words
 
+# BentoML keeps a timer of every request until TIMEOUT_S is over, and with it the request's trace, which goes nowhere.
+UNTRACED = {"excluded_urls": [".*"]}
+
 
 @asynccontextmanager
 async def lifespan(outer: Starlette) -> AsyncIterator[None]:
@@ -45,7 +48,9 @@ app = Starlette(routes=[Mount("/", handed_on)], lifespan=lifespan)
 
 
 # One worker: each would hold every model again. No BentoML API: bytes are parsed by our own handlers only.
-@bentoml.service(name="swath", workers=1, traffic={"timeout": TIMEOUT_S}, http={"host": "127.0.0.1"}, logging=QUIET)
+@bentoml.service(
+    name="swath", workers=1, traffic={"timeout": TIMEOUT_S}, http={"host": "127.0.0.1"}, logging=QUIET, tracing=UNTRACED
+)
 class Service:
     """Serves every promoted run that `SWATH_RUNS` names (empty: all)."""
 

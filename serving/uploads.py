@@ -15,6 +15,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from components.errors import BandMismatch
+from components.raster.align import align, require_overlap
 from components.raster.decoding import DecoderPool
 from components.raster.scene import Scene, Unit, require_one_grid
 from components.tasks.seam import InputSpec, Spec
@@ -94,6 +95,10 @@ def open_inputs(form: Form, spec: Spec, decoders: DecoderPool) -> dict[str, Scen
             raise WrongForm(f"input {each.name} is a {each.kind}, which this service does not take as an upload yet")
     opened = {each.name: decoders.open(form.files[each.name], name=each.name) for each in spec.inputs}
     scenes = {each.name: fitted(opened[each.name], each, form.options.unit) for each in spec.inputs}
+    grid = next(iter(scenes.values())).grid
+    for name, resampling in spec.resampling.items():
+        require_overlap(name, scenes[name].grid, grid)
+        scenes[name] = align(scenes[name], grid, resampling)
     require_one_grid(scenes)
     return scenes
 

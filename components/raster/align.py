@@ -17,8 +17,9 @@ from components.raster.grid import Grid, Window
 from components.raster.io import describe, read_scene
 from components.raster.scene import Array, Scene
 
-__all__ = ["Resampling", "align", "read_aligned"]
+__all__ = ["Resampling", "align", "read_aligned", "require_overlap", "window_around"]
 
+NO_CRS = "a grid without CRS cannot be aligned; give both files their CRS, or the same rows and columns"
 _PICKS = {Resampling.nearest, Resampling.mode, Resampling.min, Resampling.max, Resampling.med}  # invent no number
 _MARGIN_PX = 4  # source pixels around a window: more than any kernel of these resamplings reaches at equal pixel size
 
@@ -36,7 +37,7 @@ def align(scene: Scene, grid: Grid, resampling: Resampling) -> Scene:
     if scene.grid.same_as(grid):
         return scene
     if scene.grid.crs is None or grid.crs is None:
-        raise GridMismatch(scene.grid, grid, "a grid without CRS cannot be aligned; register the pair instead")
+        raise GridMismatch(scene.grid, grid, NO_CRS)
     if scene.unit in ("class", "db") and resampling not in _PICKS:
         raise ValueError(f"{resampling.name} averages {scene.unit} values; use nearest, or convert to intensity first")
     nodata = scene.nodata
@@ -82,12 +83,24 @@ def _read_around(path: Path, grid: Grid, bands: Sequence[str] | None) -> Scene:
     own = describe(path).grid
     if own.same_as(grid):
         return read_scene(path, bands=bands)
-    if own.crs is None or grid.crs is None:
-        raise GridMismatch(f"{path} {own}", grid, "a grid without CRS cannot be aligned; register the pair instead")
+    require_overlap(str(path), own, grid)
     window = window_around(own, grid)
-    if window is None:
-        raise GridMismatch(f"{path} {own}", grid, "they do not overlap; check their CRS")
+    assert window is not None, "they overlap"
     return read_scene(path, bands=bands, window=window)
+
+
+def require_overlap(name: str, own: Grid, other: Grid) -> None:
+    """Nothing where ``own`` is the other grid, or can be brought onto it and shares ground with it.
+
+    Raises:
+        GridMismatch: if one of them has no CRS, or they lie apart.
+    """
+    if own.same_as(other):
+        return
+    if own.crs is None or other.crs is None:
+        raise GridMismatch(f"{name} {own}", other, NO_CRS)
+    if window_around(own, other) is None:
+        raise GridMismatch(f"{name} {own}", other, "they do not overlap; check their CRS")
 
 
 def window_around(own: Grid, other: Grid) -> Window | None:

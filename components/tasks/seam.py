@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from components.inference.method import Method, Outputs
 from components.pictures.picture import Picture
+from components.raster.align import Resampling
 from components.raster.dataset import Source
 from components.raster.scene import Class, Unit, Value
 from components.tasks.chips import Chip, Prepared, Split
@@ -22,7 +23,11 @@ Batch = Mapping[str, Any]  # tensors, or lists of tensors where samples are ragg
 
 @dataclass(frozen=True)
 class InputSpec:
-    """One named input: what a caller must bring. `None` for pixel size or CRS: anything goes."""
+    """One named input: what a caller must bring. `None` for pixel size or CRS: anything goes.
+
+    ``resampling`` says how the input is brought onto the grid of the first where it lies on another one; `None`: it
+    must lie on that grid.
+    """
 
     name: str
     sensor: str
@@ -31,6 +36,7 @@ class InputSpec:
     kind: Literal["scene", "stack", "features"] = "scene"
     pixel_size_m: tuple[float, float] | None = None  # smallest, largest edge of a pixel
     needs_crs: bool = False
+    resampling: Literal["nearest", "bilinear", "cubic"] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,11 @@ class Spec:
     inputs: tuple[InputSpec, ...]
     outputs: tuple[OutputSpec, ...]
     primary: Metric
+
+    @property
+    def resampling(self) -> dict[str, Resampling]:
+        """How inputs on another grid are brought onto that of the first, by name of the input."""
+        return {each.name: Resampling[each.resampling] for each in self.inputs if each.resampling}
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,16 @@
-"""`swath runs`, `predict`, `promote`, `rollback`, `merge`: models, without an agent."""
+"""`swath runs`, `promote`, `rollback`, `merge`: models, without an agent."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from components.errors import BadParams, StoreUnavailable, SwathError, UnknownName, VersionNotFound
+from components.errors import StoreUnavailable, SwathError, VersionNotFound
 from components.settings import Settings, load_settings
 from components.tasks import load_run, run_names
 from flows.names import RunName
@@ -36,57 +33,6 @@ def runs() -> None:
         score, baseline, units = _scores(json.loads(path.read_text())) if path.is_file() else ("not evaluated", "", "")
         table.add_row(run, params.dataset, score, baseline, units, _in_service(settings, run))
     console.print(table)
-
-
-def predict(
-    run: Run,
-    inputs: Annotated[list[Path], typer.Argument(help="the input scenes in the order of the run, GeoTIFF")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="the GeoTIFF to write")],
-    output: Annotated[str | None, typer.Option(help="which output; the first one where not said")] = None,
-    tile_px: Annotated[int, typer.Option(min=64, help="edge of a tile in pixels")] = 512,
-) -> None:
-    """Predict with the version in service.
-
-    Example: `swath predict change-burned before.tif after.tif -o change.tif`
-    """
-    from components.deployment.loading import load_version
-    from components.inference.files import predict_file
-
-    version = load_version(_fetched(load_settings(), run))
-    wanted = {each.name: each for each in version.spec.inputs}
-    if len(wanted) != len(inputs):
-        raise BadParams(run, f"needs {len(wanted)} scenes ({', '.join(wanted)}), got {len(inputs)}")
-    outputs = [each.name for each in version.spec.outputs]
-    if output is not None and output not in outputs:
-        raise UnknownName("output", output, outputs)
-    with _bar(run) as progress:
-        done = predict_file(
-            version.method,
-            dict(zip(wanted, inputs, strict=True)),
-            out,
-            output=output or outputs[0],
-            bands={name: each.bands for name, each in wanted.items()},
-            tags={"SWATH_RUN": run, "SWATH_VERSION": version.id},
-            tile_px=tile_px,
-            progress=progress,
-        )
-    spent = done.timings
-    console.print(f"{out}: {output or outputs[0]} of {run}, version {version.id}", highlight=False)
-    console.print(
-        f"{spent.pixels / 1e6:.2f} megapixels in {spent.total_s:.1f} s ({spent.megapixels_per_s:.2f} a second): read "
-        f"{spent.read_s:.1f} s, computed {spent.compute_s:.1f} s, wrote {spent.write_s:.1f} s, "
-        f"waited {spent.wait_s:.1f} s; at most {spent.peak_mb:.0f} MB",
-        highlight=False,
-    )
-
-
-@contextmanager
-def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar over tiles."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def promote(run: Run, version: Annotated[str, typer.Argument(help="a version id, see `swath runs`")]) -> None:
@@ -136,7 +82,13 @@ def _registry(settings: Settings) -> Any:  # noqa: ANN401 - imported late, the S
     return Registry(store(settings))
 
 
-def _fetched(settings: Settings, run: str) -> Path:
+def fetched(settings: Settings, run: str) -> Path:
+    """The folder of the version in service, fetched from the store and verified.
+
+    Raises:
+        UnknownName: if there is no such run.
+        VersionNotFound: if it has no version in service.
+    """
     load_run(run)  # an unknown run is named before the store is asked
     registry = _registry(settings)
     promotion = registry.promoted(run)

@@ -10,6 +10,7 @@ import numpy as np
 import rasterio
 
 from components.errors import BadScene, BandMismatch, GridMismatch, ObjectNotFound
+from components.raster.align import require_overlap
 from components.raster.bands import band_indexes
 from components.raster.decoding import DecoderPool
 from components.raster.grid import Grid, Window
@@ -77,7 +78,7 @@ def require_fit(paths: Mapping[str, Path], spec: Spec, declared: Unit | None) ->
         glimpsed = fitted(glimpse(paths[each.name], headers[each.name], each), each, declared)
         if headers[each.name].unit != glimpsed.unit:
             _declare(paths[each.name], glimpsed.unit)
-    _require_one_grid({name: header.grid for name, header in headers.items()})
+    _require_one_grid(spec, {name: header.grid for name, header in headers.items()})
 
 
 def glimpse(path: Path, header: SceneInfo, spec: InputSpec) -> Scene:
@@ -121,8 +122,10 @@ def _declare(path: Path, unit: Unit) -> None:
         dataset.units = (unit,) * dataset.count
 
 
-def _require_one_grid(grids: Mapping[str, Grid]) -> None:
-    (first, grid), *others = grids.items()
-    for name, other in others:
-        if not other.same_as(grid):
-            raise GridMismatch(f"{first} {grid}", f"{name} {other}")
+def _require_one_grid(spec: Spec, grids: Mapping[str, Grid]) -> None:
+    first, grid = next(iter(grids.items()))
+    for each in spec.inputs:
+        if each.resampling:
+            require_overlap(each.name, grids[each.name], grid)
+        elif not grids[each.name].same_as(grid):
+            raise GridMismatch(f"{first} {grid}", f"{each.name} {grids[each.name]}")

@@ -122,6 +122,7 @@ def predicted(job: Job, version: LoadedVersion, output: OutputSpec, paths: Mappi
         raster,
         output=output.name,
         bands=bands,
+        resampling=version.spec.resampling,
         tags=tags,
         tile_px=tile_px,
         progress=watch.tile,

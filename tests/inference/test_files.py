@@ -17,6 +17,7 @@ from components.errors import GridMismatch, PredictionStopped, UnknownName
 from components.inference import sampling
 from components.inference.files import predict_file
 from components.inference.tiled import predict
+from components.raster.align import Resampling, align
 from components.raster.cog import write_scene
 from components.raster.grid import Grid, Window
 from components.raster.io import read_scene
@@ -300,3 +301,37 @@ def test_a_large_scene_is_surveyed_by_blocks_spread_evenly(tmp_path, monkeypatch
     seen, whole = method.seen["image"], read_scene(path)
     assert seen.array[0].size <= 512 * 512
     assert abs(float(np.nanmean(seen.array)) - float(np.nanmean(whole.array))) < 0.02
+
+
+class Difference(Identity):
+    """What the second scene shows beyond the first; the first again beside it."""
+
+    def predict(self, scenes):
+        first, second = scenes["first"], scenes["second"]
+        return {
+            "beyond": Scene(second.array - first.array, first.grid, ("beyond",), "m", np.nan),
+            "first": first,
+        }
+
+
+def test_an_input_on_another_grid_is_brought_onto_the_first_where_that_is_asked_for(tmp_path):
+    fine = Grid(CRS.from_epsg(32631), Affine(10, 0, 500_000, 0, -10, 5_000_000), (700, 600))
+    coarse = Grid(CRS.from_epsg(32631), Affine(17, 0, 501_000, 0, -17, 4_999_500), (500, 480))
+    rng = np.random.default_rng(3)
+    paths = {}
+    for name, grid in (("first", fine), ("second", coarse)):
+        values = rng.random((1, *grid.shape), dtype=np.float32)
+        paths[name] = tmp_path / f"{name}.tif"
+        write_scene(Scene(values, grid, ("a",), "m", np.nan), paths[name])
+    out, first = tmp_path / "beyond.tif", tmp_path / "copy.tif"
+    resampling = {"second": Resampling.bilinear}
+    predict_file(Difference(), paths, out, output="beyond", also={"first": first}, resampling=resampling, tile_px=256)
+    moved = align(read_scene(paths["second"]), fine, Resampling.bilinear)
+    np.testing.assert_allclose(read_scene(out).array, moved.array - read_scene(paths["first"]).array, atol=1e-5)
+    np.testing.assert_array_equal(read_scene(first).array, read_scene(paths["first"]).array)
+    apart = Grid(fine.crs, Affine(10, 0, 900_000, 0, -10, 5_000_000), (700, 600))
+    paths["second"] = tmp_path / "apart.tif"
+    write_scene(Scene(np.ones((1, *apart.shape), np.float32), apart, ("a",), "m", np.nan), paths["second"])
+    with pytest.raises(GridMismatch, match="do not overlap"):
+        predict_file(Difference(), paths, tmp_path / "never.tif", output="beyond", resampling=resampling)
+    assert not (tmp_path / "never.tif").exists()

@@ -15,7 +15,7 @@ from components.raster.scene import Scene, Value, require_one_grid
 from components.tasks.coregistration.options import MethodOptions, SensorOptions
 
 REFERENCE, MOVING = "reference", "moving"
-FLOW, CONFIDENCE = "flow", "confidence"
+FLOW, CONFIDENCE, REGISTERED = "flow", "confidence", "registered"
 FLOW_BANDS = ("u", "v")
 HEIGHT = "height"  # of the ground in m; only the making of training data reads it
 Flow = NDArray[np.float32]  # (2, row, col): u along columns, v along rows, in pixels of the reference; NaN: unknown

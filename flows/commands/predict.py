@@ -1,0 +1,100 @@
+"""`swath predict`: files in, files out, with the version in service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from components.errors import BadParams, UnknownName
+from components.settings import load_settings
+from components.tasks.seam import Spec
+from flows.commands.models import fetched
+from flows.names import RunName
+
+console = Console()
+FLOW = "flow"
+
+
+def predict(
+    run: Annotated[str, typer.Argument(help="a run, see `swath runs`", autocompletion=RunName.choices)],
+    inputs: Annotated[list[Path], typer.Argument(help="the input scenes in the order of the run, GeoTIFF")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="the file to write")],
+    output: Annotated[str | None, typer.Option(help="which output; the first one where not said")] = None,
+    also: Annotated[list[str] | None, typer.Option(help="a further output and its file, as NAME=FILE")] = None,
+    flow: Annotated[Path | None, typer.Option(help="file for the flow; the same as --also flow=FILE")] = None,
+    points: Annotated[Path | None, typer.Option(help="check points: x y in the first scene, x y in the second")] = None,
+    tile_px: Annotated[int, typer.Option(min=64, help="edge of a tile in pixels")] = 512,
+) -> None:
+    """Predict with the version in service.
+
+    Examples: `swath predict change-burned before.tif after.tif -o change.tif`
+    `swath predict coregistration-s1s2 s1.tif s2.tif -o registered.tif --flow flow.tif --points check.txt`
+    """
+    from components.deployment.loading import load_version
+    from components.inference.files import predict_file
+
+    if points and not flow:
+        raise BadParams("--points", "the residuals of check points are read from the flow; say --flow FILE too")
+    version = load_version(fetched(load_settings(), run))
+    wanted = {each.name: each for each in version.spec.inputs}
+    if len(wanted) != len(inputs):
+        raise BadParams(run, f"needs {len(wanted)} scenes ({', '.join(wanted)}), got {len(inputs)}")
+    main = output or version.spec.outputs[0].name
+    further = _further(version.spec, main, also or (), flow)
+    with _bar(run) as progress:
+        done = predict_file(
+            version.method,
+            dict(zip(wanted, inputs, strict=True)),
+            out,
+            output=main,
+            also=further,
+            bands={name: each.bands for name, each in wanted.items()},
+            resampling=version.spec.resampling,
+            tags={"SWATH_RUN": run, "SWATH_VERSION": version.id},
+            tile_px=tile_px,
+            progress=progress,
+        )
+    spent = done.timings
+    for name, path in {main: out, **further}.items():
+        console.print(f"{path}: {name} of {run}, version {version.id}", highlight=False)
+    console.print(
+        f"{spent.pixels / 1e6:.2f} megapixels in {spent.total_s:.1f} s ({spent.megapixels_per_s:.2f} a second): read "
+        f"{spent.read_s:.1f} s, computed {spent.compute_s:.1f} s, wrote {spent.write_s:.1f} s, "
+        f"waited {spent.wait_s:.1f} s; at most {spent.peak_mb:.0f} MB",
+        highlight=False,
+    )
+
+
+def _further(spec: Spec, main: str, also: Sequence[str], flow: Path | None) -> Mapping[str, Path]:
+    """The files of further outputs by name.
+
+    Raises:
+        BadParams: if an entry is no NAME=FILE.
+        UnknownName: if the run has no output of a name; lists those it has.
+    """
+    found = {FLOW: flow} if flow else {}
+    for entry in also:
+        name, _, path = entry.partition("=")
+        if not path:
+            raise BadParams("--also", f"{entry!r} is no NAME=FILE")
+        found[name] = Path(path)
+    names = [each.name for each in spec.outputs]
+    for name in (main, *found):
+        if name not in names:
+            raise UnknownName("output", name, names)
+    return found
+
+
+@contextmanager
+def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar over tiles."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -2,10 +2,15 @@
 
 Teed, Deng: RAFT: recurrent all-pairs field transforms for optical flow, ECCV 2020, https://arxiv.org/abs/2003.12039.
 From it: one cost volume computed once and looked up about the running flow, a convolutional GRU that adds to the flow
-a few times, convex upsampling, and a loss over all iterations. Departures, for scenes that are georeferenced: the
-volume holds displacements up to ``reach`` px instead of all pairs, so its memory grows with the number of pixels and
-not with its square; a quarter of the resolution instead of an eighth; encoders of their own for each sensor; no
-normalisation over the image, so that tiles answer as the whole; L2 norm instead of L1; a head adds a confidence.
+a few times, convex upsampling, and a loss over all iterations. From GMFlow (Xu et al. 2022,
+https://arxiv.org/abs/2111.13680): the flow starts at the softmax-weighted mean displacement, so that the loss reaches
+the features at once and a short training finds them.
+
+Departures, for scenes that are georeferenced: the volume holds displacements up to ``reach`` instead of all pairs, so
+its memory grows with the number of pixels and not with its square; a quarter of the resolution instead of an eighth;
+only the last flow is brought to full resolution, the others are held against the truth at a quarter; encoders of their
+own for each sensor; no normalisation over the image, so that tiles answer as the whole; L2 norm instead of L1; a head
+adds a confidence.
 """
 
 from __future__ import annotations
@@ -31,10 +36,11 @@ from models.flow_estimate import (
 from models.sensor_encoders import SensorEncoders, pairs_of
 
 STRIDE_PX = 4
-REACH = 8  # of the cost volume in pixels of the quarter resolution: 32 px of the image
+REACH = 6  # of the cost volume in pixels of the quarter resolution: 24 px of the image
 LOOKUP = 3  # radius of a lookup, on both scales of the volume
 DECAY = 0.8  # of the weight of an iteration in the loss, from the last to the first
 SPAN = 2 * LOOKUP + 1
+SHARPNESS = 10.0  # of the softmax over the volume, before training
 
 
 class _Residual(nn.Module):
@@ -89,11 +95,12 @@ class _Recurrence(nn.Module):
 class RecurrentFlow(nn.Module):
     """Images of ``channels``; ``sensors`` encoders with weights of their own; so many iterations."""
 
-    def __init__(self, channels: int = 1, width: float = 1.0, sensors: int = 2, iterations: int = 6) -> None:
+    def __init__(self, channels: int = 1, width: float = 1.0, sensors: int = 2, iterations: int = 3) -> None:
         super().__init__()
         first, matched, self.hidden = scaled((32, 64, 64), width)
         self.iterations, self.stride_px = iterations, STRIDE_PX
         self.encoders = SensorEncoders(partial(_Encoder, channels, first, matched, self.hidden), sensors)
+        self.sharpness = nn.Parameter(torch.tensor(SHARPNESS))
         self.recurrence = _Recurrence(self.hidden)
         self.upsampling = nn.Sequential(convolution(self.hidden, self.hidden), nn.Conv2d(self.hidden, 9 * 16, 1))
         self.confidence = ConfidenceHead(self.hidden + 2 * SPAN**2)
@@ -106,26 +113,34 @@ class RecurrentFlow(nn.Module):
         """
         rows, cols = images[0].shape[-2:]
         (first, context), (second, _) = self.encoders(pairs_of([grown(each, STRIDE_PX) for each in images], sensors))
-        volumes = _volumes(first, second)
+        volume = correlation(first, second, REACH)
+        volumes = _volumes(volume)
         hidden, context = context.chunk(2, dim=1)
         hidden, context = torch.tanh(hidden), F.leaky_relu(context)
-        flow = torch.zeros_like(hidden[:, :2], dtype=torch.float32)
-        steps = []
+        flow = _matched(volume, self.sharpness)
+        steps = [Step(flow * STRIDE_PX, STRIDE_PX, 1.0)]
         for index in range(self.iterations):
             flow = flow.detach()
             hidden, more = self.recurrence(hidden, context, looked_up(volumes, flow), flow)
             flow = flow + more
-            if self.training or index == self.iterations - 1:
-                large = _convex(flow, self.upsampling(hidden))
-                steps.append(Step(large, 1, DECAY ** (self.iterations - 1 - index)))
+            steps.append(Step(flow * STRIDE_PX, STRIDE_PX, DECAY ** (self.iterations - index)))
+        steps.append(Step(_convex(flow, self.upsampling(hidden)), 1, 1.0))
         logit = self.confidence(hidden, looked_up(volumes, flow))
         logit = F.interpolate(logit, scale_factor=float(STRIDE_PX), mode="bilinear", align_corners=False)
         return Estimate(steps[-1].flow[..., :rows, :cols], logit[..., :rows, :cols], tuple(steps))
 
 
-def _volumes(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+def _matched(volume: Tensor, sharpness: Tensor) -> Tensor:
+    """The displacement (B, 2, h, w) that the cost volume speaks for, in pixels of it: a softmax-weighted mean."""
+    along = torch.arange(-REACH, REACH + 1, device=volume.device, dtype=torch.float32)
+    side = 2 * REACH + 1
+    shares = (sharpness * volume.float()).softmax(dim=1).reshape(len(volume), side, side, *volume.shape[-2:])
+    u, v = (shares.sum(1) * along[:, None, None]).sum(1), (shares.sum(2) * along[:, None, None]).sum(1)
+    return torch.stack([u, v], dim=1)
+
+
+def _volumes(volume: Tensor) -> tuple[Tensor, Tensor]:
     """The cost volume of each pixel as an image (B * h * w, 1, dy, dx), and the same at half the resolution."""
-    volume = correlation(first, second, REACH)
     side = 2 * REACH + 1
     fine = volume.permute(0, 2, 3, 1).reshape(-1, 1, side, side).float()
     # three by three about every second displacement, so that both scales share their centre
@@ -151,5 +166,5 @@ def _convex(flow: Tensor, logits: Tensor) -> Tensor:
     batch, _, rows, cols = flow.shape
     shares = logits.float().reshape(batch, 1, 9, STRIDE_PX, STRIDE_PX, rows, cols).softmax(dim=2)
     around = F.unfold(F.pad(STRIDE_PX * flow, (1, 1, 1, 1), mode="replicate"), 3)
-    mixed = (shares * around.reshape(batch, 2, 9, 1, 1, rows, cols)).sum(2)
+    mixed = (shares * around.reshape(batch, 2, 9, 1, 1, rows, cols)).sum(2)  # (B, 2, dy, dx, h, w)
     return mixed.permute(0, 1, 4, 2, 5, 3).reshape(batch, 2, STRIDE_PX * rows, STRIDE_PX * cols)

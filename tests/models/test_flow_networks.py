@@ -178,10 +178,10 @@ def test_a_lookup_reads_the_cost_of_the_running_flow():
     first, second = (unit_length(each) for each in images(2, 1, 8, 24, 24))
     flow = torch.zeros(1, 2, 24, 24)
     flow[:, 0], flow[:, 1] = 2.0, -3.0
-    centre = looked_up(_volumes(first, second), flow)[:, 24]  # the middle of seven by seven
+    centre = looked_up(_volumes(correlation(first, second, REACH)), flow)[:, 24]  # the middle of seven by seven
     expected = (first[..., 8:16, 8:16] * second[..., 5:13, 10:18]).mean(1)
     assert torch.allclose(centre[:, 8:16, 8:16], expected, atol=1e-5)
-    beyond = looked_up(_volumes(first, second), torch.full_like(flow, 3.0 * REACH))
+    beyond = looked_up(_volumes(correlation(first, second, REACH)), torch.full_like(flow, 3.0 * REACH))
     assert not beyond.any()
 
 

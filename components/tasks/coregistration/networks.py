@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
-from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -15,74 +14,17 @@ from torch import Tensor, nn
 from components.errors import VersionCorrupt
 from components.inference.method import Arguments, Outputs
 from components.inference.tiled import predict_whole
-from components.raster.scene import Scene, Value
+from components.raster.scene import Value
 from components.tasks.bundle import load_module
+from components.tasks.coregistration.batches import Statistics, batch_of
+from components.tasks.coregistration.families import FAMILIES, Family
 from components.tasks.coregistration.losses import confidence_loss, flow_loss
 from components.tasks.coregistration.options import MethodOptions, SensorOptions
-from components.tasks.coregistration.pair import FLOW, MOVING, REFERENCE, Pair, answer, pair_of, sensed
-from components.tasks.coregistration.radiometry import randomised
-from components.tasks.coregistration.views import LOG_DB, grey, statistics_of
+from components.tasks.coregistration.pair import MOVING, REFERENCE, Pair, answer, pair_of
+from components.tasks.coregistration.views import grey, statistics_of
 from components.tasks.seam import Batch, Sample, Samples, State
-from models.flownet import FlowNetS
-from models.pwcnet import PWCNet, PWCNetMultimodal
-from models.recurrent_flow import RecurrentFlow
 
-REFERENCE_TWIN, MOVING_TWIN = "reference_twin", "moving_twin"  # each the same ground as the other sensor sees it
 PAIRS = ("reference/moving", "moving/moving", "reference/reference")  # names of the losses: sensor against sensor
-Statistics = Mapping[str, NDArray[np.float32]]  # by name of the scene
-
-
-@runtime_checkable
-class Drawn(Protocol):
-    """A training crop: it knows its whole chip's statistics and whether its scenes show one place."""
-
-    @property
-    def statistics(self) -> Statistics:
-        """Those of `statistics_of` for the whole chip, by the name of each input."""
-        ...
-
-    @property
-    def related(self) -> bool:
-        """Whether there is a true flow at all."""
-        ...
-
-
-class Family(NamedTuple):
-    """A network: how it is made from a width and a number of sensors, and how its tiles are cut.
-
-    No tile holds the receptive field of such a network: beyond ``halo_px`` its influence is small, and neighbouring
-    tiles are blended over ``blend_px``.
-    """
-
-    make: Callable[[float, int], nn.Module]
-    stride_px: int
-    halo_px: int
-    blend_px: int
-    twinned: bool  # an encoder for each sensor, trained on pairs of one sensor beside the pairs of two
-
-
-def _flownet(width: float, _sensors: int) -> nn.Module:
-    return FlowNetS(2, width)
-
-
-def _pwcnet(width: float, _sensors: int) -> nn.Module:
-    return PWCNet(1, width)
-
-
-def _multimodal(width: float, _sensors: int) -> nn.Module:
-    return PWCNetMultimodal(1, width)
-
-
-def _recurrent(width: float, sensors: int) -> nn.Module:
-    return RecurrentFlow(1, width, sensors)
-
-
-FAMILIES = {
-    "flownet-s": Family(_flownet, 64, 128, 64, twinned=False),
-    "pwc-net": Family(_pwcnet, 64, 128, 64, twinned=False),
-    "pwc-net-multimodal": Family(_multimodal, 32, 128, 64, twinned=True),
-    "recurrent-flow": Family(_recurrent, 4, 96, 64, twinned=True),
-}
 
 
 def network_of(options: MethodOptions) -> FlowNetwork:
@@ -97,7 +39,7 @@ class FlowNetwork:
         self.options, self.family = options, family
         self.sensors = (REFERENCE, MOVING)  # whose encoder sees the reference, and whose the moving scene
         two = options.reference.sensor != options.moving.sensor
-        self.module = family.make(options.width, 1 + two)
+        self.module = family.make(options, 1 + two)
         self.halo_px: int | None = family.halo_px
         self.blend_px, self.alignment_px = family.blend_px, family.stride_px
         self.statistics: Statistics | None = None
@@ -160,17 +102,7 @@ class FlowNetwork:
         from them; ``flow`` (B, 2, H, W) is NaN where unknown; ``related`` (B,) says whether there is one. Training
         crops get a random radiometry that is a function of their name alone.
         """
-        names = [REFERENCE, MOVING]
-        if self.family.twinned and all(REFERENCE_TWIN in sample.inputs for sample in samples):
-            names += [REFERENCE_TWIN, MOVING_TWIN]
-        views = [np.stack([self._view(sample, name) for sample in samples]) for name in names]
-        truths = np.stack([_truth(sample) for sample in samples])
-        related = [sample.related if isinstance(sample, Drawn) else True for sample in samples]
-        return {
-            "images": [torch.from_numpy(view[:, None]) for view in views],
-            "flow": torch.from_numpy(truths),
-            "related": torch.tensor(related),
-        }
+        return batch_of(samples, self.options, twins=self.family.twinned)
 
     def losses(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """End-point errors of the pairs of sensors, weighed alike, and the cross-entropy of the confidence.
@@ -211,22 +143,6 @@ class FlowNetwork:
             return {}
         return {"sensors": ((REFERENCE, MOVING).index(self.sensors[0]), (REFERENCE, MOVING).index(self.sensors[1]))}
 
-    def _view(self, sample: Sample, name: str) -> NDArray[np.float32]:
-        """The grey view (row, col) of one input, 0 where there is no pixel; of a training crop, randomised."""
-        side = self.options.reference if name in (REFERENCE, MOVING_TWIN) else self.options.moving
-        scene = sensed(sample.inputs, name, side)
-        if not isinstance(sample, Drawn):
-            return np.nan_to_num(grey(scene), nan=0.0)
-        rng = np.random.default_rng((zlib.crc32(sample.id.encode()), zlib.crc32(name.encode())))
-        view = grey(scene, sample.statistics[name])
-        return randomised(view, rng, radar=side.unit in LOG_DB, strength=self.options.randomise)
-
 
 def _statistics(pair: Pair) -> Statistics:
     return {REFERENCE: statistics_of(pair.reference), MOVING: statistics_of(pair.moving)}
-
-
-def _truth(sample: Sample) -> NDArray[np.float32]:
-    target = sample.targets[FLOW]
-    assert isinstance(target, Scene), "the true flow of a pair is a scene"
-    return np.asarray(target.array, dtype=np.float32)

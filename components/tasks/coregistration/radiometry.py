@@ -61,7 +61,7 @@ def _speckled(image: Grey, rng: Rng, strength: float) -> Grey:
         return image
     looks = np.exp(rng.uniform(*np.log(SPECKLE_LOOKS)))
     speckle = np.maximum(rng.gamma(looks, 1 / looks, image.shape), 1e-3).astype(np.float32)
-    return image + np.float32(10 / SCENE_DB) * np.log10(speckle)
+    return np.asarray(image + 10 / SCENE_DB * np.log10(speckle), dtype=np.float32)
 
 
 def _lit(image: Grey, rng: Rng, strength: float) -> Grey:

@@ -105,6 +105,7 @@ class PWCNet(nn.Module):
         self.context = nn.Sequential(*layers, flow_convolution(wide[-1]))
         self.confidence = ConfidenceHead(outputs[-1] + (2 * EVIDENCE_REACH + 1) ** 2)
         initialise(self)
+        self.encoders.start_alike()
 
     @property
     def levels(self) -> range:

@@ -40,7 +40,7 @@ REACH = 6  # of the cost volume in pixels of the quarter resolution: 24 px of th
 LOOKUP = 3  # radius of a lookup, on both scales of the volume
 DECAY = 0.8  # of the weight of an iteration in the loss, from the last to the first
 SPAN = 2 * LOOKUP + 1
-SHARPNESS = 10.0  # of the softmax over the volume, before training
+SHARPNESS = 20.0  # of the softmax over the volume, before training
 
 
 class _Residual(nn.Module):
@@ -105,6 +105,7 @@ class RecurrentFlow(nn.Module):
         self.upsampling = nn.Sequential(convolution(self.hidden, self.hidden), nn.Conv2d(self.hidden, 9 * 16, 1))
         self.confidence = ConfidenceHead(self.hidden + 2 * SPAN**2)
         initialise(self)
+        self.encoders.start_alike()
 
     def forward(self, *images: Tensor, sensors: tuple[int, int] = (0, 1)) -> Estimate:
         """Flow from reference to moving image, each (B, C, H, W) of any size; see `pairs_of` for twins.

@@ -19,11 +19,19 @@ class Seen(NamedTuple):
 
 
 class SensorEncoders(nn.Module):
-    """``count`` encoders of one shape, each with weights of its own (PWC-Net-multimodal)."""
+    """``count`` encoders of one shape, each with weights of its own (PWC-Net-multimodal).
+
+    `start_alike` gives all of them the same first weights: what one sensor's features mean, the other's mean too.
+    """
 
     def __init__(self, make: Callable[[], nn.Module], count: int) -> None:
         super().__init__()
         self.encoders = nn.ModuleList(make() for _ in range(count))
+
+    def start_alike(self) -> None:
+        """The first encoder's weights in all of them; training lets them part."""
+        for encoder in self.encoders[1:]:
+            encoder.load_state_dict(self.encoders[0].state_dict())
 
     def forward(self, pairs: Sequence[tuple[Seen, Seen]]) -> tuple[Features, Features]:
         """Features of the first and of the second images of all pairs, one pair after the other in the batch.

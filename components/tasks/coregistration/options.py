@@ -53,6 +53,9 @@ class MethodOptions(Params):
     needs_crs: bool = False
     deformation: DeformationOptions = DeformationOptions()
     width: float = Field(1.0, gt=0, le=1, description="factor on the channels of the network")
+    normalised: bool = Field(True, description="PWC-Net compares features of unit length; false: as in the paper")
+    finest_level: Literal[1, 2] = Field(2, description="where PWC-Net ends: a half or a quarter of the resolution")
+    iterations: int = Field(3, ge=1, le=12, description="refinements of recurrent-flow")
     crop_px: int = Field(128, ge=64)
     crops: int = Field(100_000, ge=1, description="distinct training crops; passes repeat after them")
     unrelated: float = Field(0.15, ge=0, lt=1, description="share of training crops whose scenes are of two places")

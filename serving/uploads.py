@@ -31,6 +31,8 @@ PLAUSIBLE: Mapping[Unit, tuple[float, float]] = {
     "reflectance": (-0.2, 1.5),
     "probability": (0.0, 1.0),
     "db": (-60.0, 40.0),
+    "intensity": (0.0, 1e9),  # digital numbers squared stay below
+    "amplitude": (0.0, 1e6),
 }
 SIZE_TOLERANCE = 1.02  # pixel sizes of a geographic grid differ by latitude
 

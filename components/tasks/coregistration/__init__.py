@@ -1,4 +1,4 @@
-"""Co-registration of two scenes of one place, also of different sensors: a dense flow and its confidence. See CARD.md."""
+"""Co-registration of two scenes of one place, also of two sensors: a dense flow and its confidence. See CARD.md."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class CoregistrationTask:
         return Spec(inputs, outputs, Metric("epe", "min"))
 
     def prepare(self, sources: Sequence[Source], params: RunParams) -> Iterator[Chip]:
-        """Chips of aligned scenes (with the height of the ground, where known), or of displaced ones with their flow."""
+        """Chips of aligned scenes (with the height of the ground, if known), or of displaced ones with their flow."""
         return chips.cut(sources, prepare_options(params), method_options(params))
 
     def samples(self, prepared: Prepared, split: Split, params: RunParams) -> Samples:
@@ -44,11 +44,12 @@ class CoregistrationTask:
         return samples_of(prepared, split, method_options(params), params.seed)
 
     def methods(self, params: RunParams) -> Methods:
-        """The candidate, the classical methods, and controls: no flow, and the best constant shift is in the report."""
+        """The candidate, the classical methods, and the control that moves nothing."""
         method = method_options(params)
-        baselines = {name: classical(name, method) for name in CLASSICAL if name not in (method.name, "zero-flow")}
-        candidate = classical(method.name, method) if method.name in CLASSICAL else network_of(method)
-        return Methods(candidate, baselines, {"zero-flow": classical("zero-flow", method)})
+        classics: dict[str, Method] = {name: classical(name, method) for name in CLASSICAL}
+        candidate = classics.pop(method.name) if method.name in classics else network_of(method)
+        controls = {"zero-flow": classics.pop("zero-flow")} if "zero-flow" in classics else {}
+        return Methods(candidate, classics, controls)
 
     def measure(self, sample: Sample, output: Outputs) -> Rows:
         """End-point errors and how far the confidence can be trusted, see `scoring.measure`."""

@@ -21,7 +21,7 @@ from components.tasks.coregistration.views import grey, statistics_of
 Matcher = Callable[[Image, Image], tuple[Flow, Image]]  # two grey images to flow (2, row, col), confidence (row, col)
 Statistics = tuple[NDArray[np.float32], NDArray[np.float32]]  # of the reference and of the moving scene
 
-MATCHERS: Mapping[str, Matcher] = {"gefolki": consistency.trusted, "templates": templates.estimate}
+MATCHERS: Mapping[ClassicalName, Matcher] = {"gefolki": consistency.trusted, "templates": templates.estimate}
 HALO_PX = {"gefolki": 128, "templates": 128}
 BLEND_PX = 32
 
@@ -86,6 +86,9 @@ class DenseMatching:
         """Flow and confidence; without a survey the statistics are those of these scenes."""
         pair = pair_of(scenes, self.options)
         return answer(pair, *self.match(*_greys(pair, self.statistics or _statistics(pair))))
+
+
+CLASSICAL: tuple[ClassicalName, ...] = ("zero-flow", "phase-correlation", *MATCHERS)
 
 
 def classical(name: ClassicalName, options: MethodOptions) -> Method:

@@ -1,7 +1,7 @@
 """Displacements as relief and georeferencing make them, and scenes that are displaced by a known flow.
 
-The recipe is that of METHODS A.6: aligned scenes, one of them displaced by a shift, a part that follows the relief along
-one direction (the range of a radar that looks from the side), a low-order warp and smooth noise.
+Aligned scenes, one of them displaced by a shift, a part that follows the relief along one direction (the range of a
+radar that looks from the side), a low-order warp and smooth noise.
 """
 
 from __future__ import annotations
@@ -46,15 +46,16 @@ def draw_flow(
 
 
 def deformed(scene: Scene, flow: Flow) -> Scene:
-    """The scene displaced so that ``scene(x) = deformed(x + flow(x))``, resampled once; nodata where nothing came from.
+    """The scene displaced: what stood at ``x`` stands at ``x + flow(x)``; resampled once.
 
-    Decibels are curved: radar in linear units is resampled bilinearly, which never leaves its range; others cubically.
+    Nodata where nothing came from. Decibels are curved: radar in linear units is resampled bilinearly, which never
+    leaves its range; others cubically.
     """
     return warp(scene, inverse(flow), resampling="bilinear" if scene.unit in LOG_DB else "cubic")
 
 
 def inverse(flow: Flow) -> Flow:
-    """The flow ``v`` with ``v(y) = -w(y + v(y))``, by fixed-point iteration at half the resolution: flows are smooth."""
+    """The way back, ``v(y) = -w(y + v(y))``, by fixed-point iteration at half the resolution: flows are smooth."""
     half = zoom(flow, (1, 0.5, 0.5), order=1, grid_mode=True, mode="nearest") / 2
     rows, cols = np.indices(half.shape[1:], dtype=np.float32)
     back = -half

@@ -52,13 +52,14 @@ def mosaic(one: Image, other: Image, fields: int = FIELDS) -> Image:
     """Squares of two images in turn: edges that run on across them lie in the same place."""
     rows, cols = one.shape[:2]
     side = max(1, min(rows, cols) // fields)
-    first = (np.arange(rows)[:, None] // side + np.arange(cols)[None] // side) % 2 == 0
-    return np.where(first[..., None], one, other).astype(np.float32)
+    squares = np.arange(rows)[:, None] // side + np.arange(cols)[None] // side
+    share = (squares % 2).astype(np.float32)[..., None]
+    return np.asarray((1 - share) * one + share * other, dtype=np.float32)
 
 
 def flow_panel(flow: Flow, full_px: float) -> Image:
     """Direction as hue, length as saturation (full at ``full_px``), unknown in grey: image ``(row, col, 3)``."""
-    known = np.isfinite(flow).all(0)
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(flow).all(0))
     u, v = np.nan_to_num(flow)
     hue = np.arctan2(v, u) / (2 * np.pi) % 1.0
     saturation = np.clip(np.hypot(u, v) / full_px, 0, 1)

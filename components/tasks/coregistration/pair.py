@@ -8,15 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from components.errors import BandMismatch
+from components.errors import BadScene, BandMismatch
 from components.inference.method import Outputs
 from components.raster.grid import Grid
-from components.raster.scene import Scene, Value, require_one_grid
+from components.raster.scene import Scene, Value, require_one_grid, valid_pixels
+from components.raster.warping import warp
 from components.tasks.coregistration.options import MethodOptions, SensorOptions
 
 REFERENCE, MOVING = "reference", "moving"
 FLOW, CONFIDENCE, REGISTERED = "flow", "confidence", "registered"
 FLOW_BANDS = ("u", "v")
+MOST_NEGATIVE = 0.25  # share of pixels below 0 from which "linear" values are taken for decibels
 HEIGHT = "height"  # of the ground in m; only the making of training data reads it
 Flow = NDArray[np.float32]  # (2, row, col): u along columns, v along rows, in pixels of the reference; NaN: unknown
 
@@ -54,11 +56,17 @@ def sensed(scenes: Mapping[str, Value], name: str, sensor: SensorOptions) -> Sce
     Raises:
         BandMismatch: if the scene or a band is missing.
         UnitMismatch: if it has another unit.
+        BadScene: if values of a radar in linear units are negative, as decibels are.
     """
     scene = scenes.get(name)
     if not isinstance(scene, Scene):
         raise BandMismatch(f"co-registration needs the scenes {REFERENCE} and {MOVING}", (name,), tuple(scenes))
-    return scene.require(sensor.unit, name).select(sensor.canonical_bands)
+    chosen = scene.require(sensor.unit, name).select(sensor.canonical_bands)
+    if sensor.unit in ("amplitude", "intensity") and (chosen.array < 0).mean() > MOST_NEGATIVE:
+        raise BadScene(
+            name, f"values below 0 are no {sensor.unit}", "decibels? convert them: 10 ** (db / 10) is intensity"
+        )
+    return chosen
 
 
 def flow_scene(flow: NDArray[Any], grid: Grid) -> Scene:
@@ -69,13 +77,19 @@ def flow_scene(flow: NDArray[Any], grid: Grid) -> Scene:
 def answer(pair: Pair, flow: NDArray[Any], confidence: NDArray[Any]) -> Outputs:
     """The outputs of a method from ``flow`` (2, row, col) and ``confidence`` (row, col, 0..1).
 
+    The moving scene is resampled once, bilinearly, and keeps its unit; it is nodata where it has nothing to give.
     The flow is known wherever the reference holds a pixel; confidence is 0 where the moving scene holds none there.
     """
     seen = pair.reference.valid
-    known = np.where(seen[None] & np.isfinite(flow), flow, np.nan)
+    known = np.where(seen[None] & np.isfinite(flow).all(0), flow, np.nan).astype(np.float32)
+    moving = pair.moving
+    if not np.issubdtype(moving.array.dtype, np.inexact):
+        pixels = np.where(valid_pixels(moving.array, moving.nodata), moving.array, np.nan)
+        moving = moving.with_array(pixels.astype(np.float32), nodata=float("nan"))
     sure = np.where(pair.valid & np.isfinite(flow).all(0), np.clip(confidence, 0, 1), 0)
     shares = np.where(seen, sure, np.nan).astype(np.float32)
     return {
+        REGISTERED: warp(moving, known),
         FLOW: flow_scene(known, pair.grid),
         CONFIDENCE: Scene(shares[None], pair.grid, (CONFIDENCE,), "probability", float("nan")),
     }

@@ -76,7 +76,7 @@ class Crops:
         chip_id = self.ids[int(rng.integers(len(self.ids)))]
         turns, flip = int(rng.integers(4)), bool(rng.integers(2))
         there, own = self._window(chip_id, rng), self._known(chip_id)
-        flow = draw_flow(there.window.shape, self.options.deformation, rng, _height(there))
+        flow = draw_flow(_scene(there, REFERENCE).grid.shape, self.options.deformation, rng, _height(there))
         stranger = self._stranger(there.place, rng)
         other = there if stranger is None else self._window(stranger, rng)
         known = own if stranger is None else self._known(stranger)
@@ -89,11 +89,12 @@ class Crops:
             MOVING_TWIN: _scene(other, REFERENCE) if stranger else deformed(_scene(there, REFERENCE), flow),
         }
         size = self.options.crop_px
-        inputs = {name: _placed(scene, _turned(_middle(scene.array, size), turns, flip)) for name, scene in scenes.items()}
+        inputs = {
+            name: _placed(scene, _turned(_middle(scene.array, size), turns, flip)) for name, scene in scenes.items()
+        }
         target = flow_scene(_turned_flow(_middle(flow, size), turns, flip), _no_place(size))
-        statistics = {
-            REFERENCE: own[REFERENCE], REFERENCE_TWIN: own[MOVING], MOVING: known[MOVING], MOVING_TWIN: known[REFERENCE],
-        }  # fmt: skip
+        statistics = {REFERENCE: own[REFERENCE], REFERENCE_TWIN: own[MOVING]}
+        statistics |= {MOVING: known[MOVING], MOVING_TWIN: known[REFERENCE]}
         return Crop(f"{chip_id}#{index}", there.place, inputs, {FLOW: target}, statistics, stranger is None)
 
     def _window(self, chip_id: str, rng: np.random.Generator) -> Chip:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from components.raster.scene import Scene
 from components.tasks.coregistration.pair import CONFIDENCE, FLOW, MOVING, REFERENCE, Flow
 from components.tasks.seam import Row, Rows, Sample, Scores
 
+SHIFT = "best_shift"
 SURE_PX = 1.0  # what confidence is about: an end-point error below this
 LENGTHS_PX = (0.0, 2.0, 4.0, 8.0, np.inf)  # errors are told apart by how far a pixel really moved
 
@@ -34,6 +36,9 @@ def measure(sample: Sample, output: Outputs) -> Rows:
     for name, low, high in _lengths():
         inside = seen & (length >= low) & (length < high)
         values |= {f"{key}.{name}": value for key, value in ErrorCounts.of(errors, inside).values().items()}
+    values |= {
+        f"{key}.{SHIFT}": value for key, value in ErrorCounts.of(_after_best_shift(truth, seen), seen).values().items()
+    }
     sure = _scene(output[CONFIDENCE]).array[0]
     values |= calibration_bins(np.nan_to_num(sure), errors < SURE_PX, valid=seen).values()
     return (Row(sample.unit, values),)
@@ -42,13 +47,14 @@ def measure(sample: Sample, output: Outputs) -> Rows:
 def summarise(rows: Rows) -> Scores:
     """Mean, median and 95th percentile of the end-point error in px, shares above 1 and 3 px, ECE of the confidence.
 
-    The mean is repeated by length of the true flow (`epe.2-4px`). None where no pixel was counted.
+    The mean is repeated by length of the true flow (`epe.2-4px`). `best_shift_epe` is what would be left after the best
+    constant shift of each sample, read off the truth: an oracle, the same for every method. None where no pixel counts.
     """
     values = [row.values for row in rows]
     scores: dict[str, float | None] = dict(ErrorCounts.pooled(values).scores())
     for name, _, _ in _lengths():
-        part = [{k.removesuffix(f".{name}"): v for k, v in row.items() if k.endswith(f".{name}")} for row in values]
-        scores[f"epe.{name}"] = ErrorCounts.pooled(part).scores()["epe"]
+        scores[f"epe.{name}"] = _mean(values, name)
+    scores["best_shift_epe"] = _mean(values, SHIFT)
     bins = CalibrationBins.pooled(values)
     return {**scores, "ece": None if bins is None else ece(bins)}
 
@@ -61,6 +67,20 @@ def comparable(sample: Sample, truth: Flow) -> NDArray[np.bool_]:
     partner = np.nan_to_num(np.stack([rows + truth[1], cols + truth[0]]))
     reached = map_coordinates(there, partner, order=1, mode="constant", cval=0.0) > 1 - 1e-3
     return np.asarray(known & reached)
+
+
+def _after_best_shift(truth: Flow, seen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """End-point errors of the constant flow with the smallest sum of absolute errors: the median of each component."""
+    if not seen.any():
+        return np.full(seen.shape, np.nan)
+    middle = np.median(truth[:, seen], axis=1)[:, None, None]
+    return end_point_errors(np.broadcast_to(middle, truth.shape), truth)
+
+
+def _mean(values: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    """The mean error of the counts under that name."""
+    part = [{key.removesuffix(f".{name}"): row[key] for key in row if key.endswith(f".{name}")} for row in values]
+    return ErrorCounts.pooled(part).scores()["epe"]
 
 
 def _lengths() -> Iterator[tuple[str, float, float]]:

@@ -32,7 +32,7 @@ from components.raster.scene import Scene, Unit
 from components.raster.warping import warp
 from components.tasks.coregistration.classical import MATCHERS, DenseMatching, classical
 from components.tasks.coregistration.consistency import trusted
-from components.tasks.coregistration.filters import sampled
+from components.tasks.coregistration.deformation import inverse
 from components.tasks.coregistration.gefolki import EFOLKI
 from components.tasks.coregistration.options import MethodOptions
 from components.tasks.coregistration.pair import CONFIDENCE, FLOW, MOVING, REFERENCE, Flow
@@ -139,19 +139,11 @@ def real_pairs(folder: Path = REAL) -> tuple[RealPair, ...]:
     return (*_patch(folder / "gefolki/S1S2"), *(_cfog(folder / "cfog" / name, name) for name in CFOG))
 
 
-def inverse(flow: Flow) -> Flow:
-    """The flow back: ``b(x + w(x)) = -w(x)``, by fixed-point iteration; for flows whose slope stays below 1."""
-    places, back = np.indices(flow.shape[1:], dtype=np.float32), np.zeros_like(flow)
-    for _ in range(INVERSIONS):
-        back = -np.stack([sampled(part, places + back[::-1]) for part in flow])
-    return back
-
-
 def _patch(folder: Path) -> tuple[RealPair, RealPair]:
     radar, optical = (tifffile.imread(folder / f"{name}_patch11.tif") for name in ("S1", "S2"))
     truth = np.moveaxis(tifffile.imread(folder / "Flow_patch11.tif"), -1, 0).astype(np.float32)
     scenes = {REFERENCE: _scene(radar, "amplitude"), MOVING: _scene(optical, "digital_number")}
-    moved = {**scenes, MOVING: warp(scenes[MOVING], inverse(truth), resampling="cubic")}
+    moved = {**scenes, MOVING: warp(scenes[MOVING], inverse(truth, step=1), resampling="cubic")}
     return (
         RealPair("S1S2, moved by its flow", moved, _options(moved), truth),
         RealPair("S1S2, as published, against zero", scenes, _options(scenes), np.zeros_like(truth)),

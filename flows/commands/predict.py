@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,9 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from components.errors import BadParams, UnknownName
 from components.settings import load_settings
-from components.tasks.seam import Spec
 from flows.commands.models import fetched
 from flows.names import RunName
+
+if TYPE_CHECKING:
+    from components.tasks.seam import Spec
 
 console = Console()
 FLOW = "flow"
@@ -60,6 +62,8 @@ def predict(
             tile_px=tile_px,
             progress=progress,
         )
+    if points and flow:
+        _print_residuals(points, flow)
     spent = done.timings
     for name, path in {main: out, **further}.items():
         console.print(f"{path}: {name} of {run}, version {version.id}", highlight=False)
@@ -69,6 +73,32 @@ def predict(
         f"waited {spent.wait_s:.1f} s; at most {spent.peak_mb:.0f} MB",
         highlight=False,
     )
+
+
+def _print_residuals(points: Path, flow: Path) -> None:
+    """How far check points lie from where the flow sends them, before and after.
+
+    Raises:
+        BadParams: if the file does not hold four numbers a line.
+    """
+    import numpy as np
+
+    from components.metrics.flow import check_point_scores, check_points
+    from components.raster.io import read_scene
+
+    try:
+        table = np.loadtxt(points, ndmin=2)
+    except ValueError as error:
+        raise BadParams(points, f"not a table of numbers: {error}") from error
+    if table.shape[1] != 4:
+        raise BadParams(
+            points, f"expected x y in the first scene and x y in the second, found {table.shape[1]} columns"
+        )
+    found = read_scene(flow).array
+    for word, field in (("before", np.zeros_like(found)), ("after", found)):
+        scores = check_point_scores(check_points(field, table))
+        shares = ", ".join(f"{scores[f'within_{px}px'] or 0:.0%} within {px} px" for px in (1, 2, 3))
+        console.print(f"{len(table)} check points {word}: RMSE {scores['rmse'] or 0:.2f} px, {shares}", highlight=False)
 
 
 def _further(spec: Spec, main: str, also: Sequence[str], flow: Path | None) -> Mapping[str, Path]:

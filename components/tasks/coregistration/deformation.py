@@ -54,16 +54,16 @@ def deformed(scene: Scene, flow: Flow) -> Scene:
     return warp(scene, inverse(flow), resampling="bilinear" if scene.unit in LOG_DB else "cubic")
 
 
-def inverse(flow: Flow) -> Flow:
-    """The way back, ``v(y) = -w(y + v(y))``, by fixed-point iteration at half the resolution: flows are smooth."""
-    half = zoom(flow, (1, 0.5, 0.5), order=1, grid_mode=True, mode="nearest") / 2
-    rows, cols = np.indices(half.shape[1:], dtype=np.float32)
-    back = -half
+def inverse(flow: Flow, *, step: int = 2) -> Flow:
+    """The way back, ``v(y) = -w(y + v(y))``, by fixed-point iteration on every ``step``-th pixel: flows are smooth."""
+    thin = zoom(flow, (1, 1 / step, 1 / step), order=1, grid_mode=True, mode="nearest") / step
+    rows, cols = np.indices(thin.shape[1:], dtype=np.float32)
+    back = -thin
     for _ in range(ROUNDS):
         at = (rows + back[1], cols + back[0])
-        back = -np.stack([map_coordinates(part, at, order=1, mode="nearest") for part in half])
-    scale = (1, *(full / part for full, part in zip(flow.shape[1:], half.shape[1:], strict=True)))
-    return np.asarray(2 * zoom(back, scale, order=1, grid_mode=True, mode="nearest"), dtype=np.float32)
+        back = -np.stack([map_coordinates(part, at, order=1, mode="nearest") for part in thin])
+    scale = (1, *(full / part for full, part in zip(flow.shape[1:], thin.shape[1:], strict=True)))
+    return np.asarray(step * zoom(back, scale, order=1, grid_mode=True, mode="nearest"), dtype=np.float32)
 
 
 def _level(height_m: Grey) -> Grey:

@@ -40,7 +40,8 @@ REACH = 6  # of the cost volume in pixels of the quarter resolution: 24 px of th
 LOOKUP = 3  # radius of a lookup, on both scales of the volume
 DECAY = 0.8  # of the weight of an iteration in the loss, from the last to the first
 SPAN = 2 * LOOKUP + 1
-SHARPNESS = 20.0  # of the softmax over the volume, before training
+SHARPNESS = 10.0  # of the softmax over the volume, before training
+AGREED = 5  # neighbours a side whose costs are averaged before the flow starts there
 
 
 class _Residual(nn.Module):
@@ -135,9 +136,17 @@ def _matched(volume: Tensor, sharpness: Tensor) -> Tensor:
     """The displacement (B, 2, h, w) that the cost volume speaks for, in pixels of it: a softmax-weighted mean."""
     along = torch.arange(-REACH, REACH + 1, device=volume.device, dtype=torch.float32)
     side = 2 * REACH + 1
-    shares = (sharpness * volume.float()).softmax(dim=1).reshape(len(volume), side, side, *volume.shape[-2:])
+    agreed = _averaged(_averaged(volume.float(), 2), 3)
+    shares = (sharpness * agreed).softmax(dim=1).reshape(len(volume), side, side, *volume.shape[-2:])
     u, v = (shares.sum(1) * along[:, None, None]).sum(1), (shares.sum(2) * along[:, None, None]).sum(1)
     return torch.stack([u, v], dim=1)
+
+
+def _averaged(volume: Tensor, axis: int) -> Tensor:
+    """The mean of `AGREED` neighbours along an axis, 0 beyond the border; shifted sums are faster here than pooling."""
+    reach = AGREED // 2
+    padded = F.pad(volume, (0, 0, reach, reach) if axis == 2 else (reach, reach))
+    return sum((padded.narrow(axis, k, volume.shape[axis]) for k in range(AGREED)), torch.zeros(())) / AGREED
 
 
 def _volumes(volume: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from components.raster.scene import Scene
 from components.tasks.coregistration.options import MethodOptions
 from components.tasks.coregistration.pair import FLOW, MOVING, REFERENCE, sensed
 from components.tasks.coregistration.radiometry import randomised
-from components.tasks.coregistration.views import LOG_DB, grey
+from components.tasks.coregistration.views import LOG_DB, grey, network_view
 from components.tasks.seam import Batch, Sample
 
 REFERENCE_TWIN, MOVING_TWIN = "reference_twin", "moving_twin"  # each the same ground as the other sensor sees it
@@ -44,21 +44,22 @@ def batch_of(samples: Sequence[Sample], options: MethodOptions, *, twins: bool) 
     views = [np.stack([_view(sample, name, options) for sample in samples]) for name in names]
     related = [sample.related if isinstance(sample, Drawn) else True for sample in samples]
     return {
-        "images": [torch.from_numpy(view[:, None]) for view in views],
+        "images": [torch.from_numpy(view) for view in views],
         "flow": torch.from_numpy(np.stack([_truth(sample) for sample in samples])),
         "related": torch.tensor(related),
     }
 
 
 def _view(sample: Sample, name: str, options: MethodOptions) -> NDArray[np.float32]:
-    """The grey view (row, col) of one input, 0 where there is no pixel; of a training crop, randomised."""
+    """The view (channel, row, col) of one input, 0 where there is no pixel; of a training crop, randomised."""
     side = options.reference if name in (REFERENCE, MOVING_TWIN) else options.moving
     scene = sensed(sample.inputs, name, side)
     if not isinstance(sample, Drawn):
-        return np.nan_to_num(grey(scene), nan=0.0)
+        return network_view(grey(scene), options)
     rng = np.random.default_rng((zlib.crc32(sample.id.encode()), zlib.crc32(name.encode())))
     view = grey(scene, sample.statistics[name])
-    return randomised(view, rng, radar=side.unit in LOG_DB, strength=options.randomise)
+    changed = randomised(view, rng, radar=side.unit in LOG_DB, strength=options.randomise)
+    return network_view(np.where(np.isfinite(view), changed, np.nan), options)
 
 
 def _truth(sample: Sample) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from torch import nn
 
 from components.tasks.coregistration.options import MethodOptions
+from components.tasks.coregistration.views import channels_of
 from models.flownet import FlowNetS
 from models.pwcnet import PWCNet, PWCNetMultimodal
 from models.recurrent_flow import RecurrentFlow
@@ -28,19 +29,21 @@ class Family(NamedTuple):
 
 
 def _flownet(options: MethodOptions, _sensors: int) -> nn.Module:
-    return FlowNetS(2, options.width)
+    return FlowNetS(2 * channels_of(options), options.width)
 
 
 def _pwcnet(options: MethodOptions, _sensors: int) -> nn.Module:
-    return PWCNet(1, options.width, finest=options.finest_level, normalised=options.normalised)
+    return PWCNet(channels_of(options), options.width, finest=options.finest_level, normalised=options.normalised)
 
 
 def _multimodal(options: MethodOptions, _sensors: int) -> nn.Module:
-    return PWCNetMultimodal(1, options.width, finest=options.finest_level, normalised=options.normalised)
+    return PWCNetMultimodal(
+        channels_of(options), options.width, finest=options.finest_level, normalised=options.normalised
+    )
 
 
 def _recurrent(options: MethodOptions, sensors: int) -> nn.Module:
-    return RecurrentFlow(1, options.width, sensors, options.iterations)
+    return RecurrentFlow(channels_of(options), options.width, sensors, options.iterations)
 
 
 FAMILIES = {

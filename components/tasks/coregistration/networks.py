@@ -21,7 +21,7 @@ from components.tasks.coregistration.families import FAMILIES, Family
 from components.tasks.coregistration.losses import confidence_loss, flow_loss
 from components.tasks.coregistration.options import MethodOptions, SensorOptions
 from components.tasks.coregistration.pair import MOVING, REFERENCE, Pair, answer, pair_of
-from components.tasks.coregistration.views import grey, statistics_of
+from components.tasks.coregistration.views import grey, network_view, statistics_of
 from components.tasks.seam import Batch, Sample, Samples, State
 
 PAIRS = ("reference/moving", "moving/moving", "reference/reference")  # names of the losses: sensor against sensor
@@ -33,7 +33,7 @@ def network_of(options: MethodOptions) -> FlowNetwork:
 
 
 class FlowNetwork:
-    """A network that answers a flow and how sure it is, from the grey views of a pair."""
+    """A network that answers a flow and how sure it is, from two views of a pair."""
 
     def __init__(self, options: MethodOptions, family: Family) -> None:
         self.options, self.family = options, family
@@ -69,11 +69,11 @@ class FlowNetwork:
         return predict_whole(self, scenes)
 
     def encode(self, scenes: Mapping[str, Value]) -> tuple[Arguments, Pair]:
-        """The two grey views, each (1, row, col), 0 where there is no pixel; and the pair for `decode`."""
+        """The two views, each (channel, row, col), 0 where there is no pixel; and the pair for `decode`."""
         pair = pair_of(scenes, self.options)
         known = _statistics(pair) if self.statistics is None else self.statistics
         views = (grey(pair.reference, known[REFERENCE]), grey(pair.moving, known[MOVING]))
-        return tuple(np.nan_to_num(view, nan=0.0)[None] for view in views), pair
+        return tuple(network_view(view, self.options) for view in views), pair
 
     def compute(self, arguments: tuple[Tensor, ...]) -> Tensor:
         """u, v in pixels and the probability of an error below 1 px: (B, 3, rows, cols)."""
@@ -90,15 +90,15 @@ class FlowNetwork:
 
     @property
     def preprocessing(self) -> Mapping[str, Any]:
-        """What the grey views are made of."""
+        """The view, and what it is made of."""
         sides = {REFERENCE: self.options.reference, MOVING: self.options.moving}
         bands = {name: {"bands": list(side.canonical_bands), "unit": side.unit} for name, side in sides.items()}
-        return {"view": "grey", **bands}
+        return {"view": self.options.view, **bands}
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
         """Tensors of samples of one size.
 
-        ``images`` are the grey views (B, 1, H, W) of reference and moving, and of their twins where the network learns
+        ``images`` are the views (B, C, H, W) of reference and moving, and of their twins where the network learns
         from them; ``flow`` (B, 2, H, W) is NaN where unknown; ``related`` (B,) says whether there is one. Training
         crops get a random radiometry that is a function of their name alone.
         """

@@ -52,6 +52,9 @@ class MethodOptions(Params):
     pixel_size_m: tuple[float, float] | None = Field(None, description="smallest and largest pixel that is accepted")
     needs_crs: bool = False
     deformation: DeformationOptions = DeformationOptions()
+    view: Literal["grey", "structure"] = Field(
+        "grey", description="what a network sees: grey values or edge directions"
+    )
     width: float = Field(1.0, gt=0, le=1, description="factor on the channels of the network")
     normalised: bool = Field(True, description="PWC-Net compares features of unit length; false: as in the paper")
     finest_level: Literal[1, 2] = Field(2, description="where PWC-Net ends: a half or a quarter of the resolution")

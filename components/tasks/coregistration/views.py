@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.raster.scene import Scene
+from components.tasks.coregistration.options import MethodOptions
+from components.tasks.coregistration.structure import ORIENTATIONS, features
 
 CLIP = 4.0  # scales from the centre: one bright scatterer would otherwise flatten everything else
 LEAST_SCALE = 1e-6  # a constant band stays 0 rather than being blown up
@@ -35,6 +37,21 @@ def grey(scene: Scene, statistics: NDArray[np.float32] | None = None) -> NDArray
     standard = (_values(scene) - centre[:, None, None]) / scale[:, None, None]
     mean = np.clip(standard, -CLIP, CLIP).mean(0)
     return np.where(scene.valid, mean, np.nan).astype(np.float32)
+
+
+def channels_of(options: MethodOptions) -> int:
+    """How many channels `network_view` gives."""
+    return ORIENTATIONS if options.view == "structure" else 1
+
+
+def network_view(image: NDArray[np.float32], options: MethodOptions) -> NDArray[np.float32]:
+    """A grey image ``(row, col)`` as a network sees it, ``(channel, row, col)``, 0 where there is no pixel.
+
+    The view `structure` does not tell bright from dark, so that radar and optical edges look alike from the start.
+    """
+    if options.view == "structure":
+        return features(image)[0]
+    return np.nan_to_num(image, nan=0.0)[None]
 
 
 def _values(scene: Scene) -> NDArray[np.float32]:

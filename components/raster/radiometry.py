@@ -7,8 +7,8 @@ what averages asks for the unit, so that decibels or amplitudes never slip in.
 from __future__ import annotations
 
 from dataclasses import replace
-from math import exp, log
-from typing import Any, TypeVar, get_args
+from math import exp, log, sqrt
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,8 +71,8 @@ def _to_intensity(array: NDArray[Any], unit: str) -> NDArray[Any]:
     if unit == "intensity":
         return array
     if unit == "amplitude":
-        return np.where(array < 0, np.asarray(np.nan, array.dtype), array * array)
-    return np.exp(array * np.asarray(log(10) / 10, array.dtype))
+        return np.asarray(np.where(array < 0, np.asarray(np.nan, array.dtype), array * array))
+    return np.asarray(np.exp(array * np.asarray(log(10) / 10, array.dtype)))
 
 
 def _from_intensity(array: NDArray[Any], unit: str) -> NDArray[Any]:
@@ -121,7 +121,7 @@ def log_median(looks: float) -> float:
 
 def amplitude_mean(looks: float) -> float:
     """E[sqrt S] = Gamma(L + 1/2) / (Gamma(L) sqrt L); 0.8862 at L = 1."""
-    return exp(float(gammaln(looks + 0.5) - gammaln(looks))) / looks**0.5
+    return exp(float(gammaln(looks + 0.5) - gammaln(looks))) / sqrt(looks)
 
 
 def equivalent_looks(scene: Scene, window_px: int = WINDOW_PX) -> dict[str, float | None]:
@@ -188,7 +188,7 @@ def require_looks(scene: Scene, declared: float, tolerance: float = 0.3) -> dict
     ``tolerance`` is relative. A band too small to tell passes as None.
 
     Raises:
-        BadScene: names band, declared and estimated looks: decibels or a filtered product were taken for something else.
+        BadScene: names band, declared and estimated looks.
         UnitMismatch: if the scene is neither amplitude, intensity nor decibels.
     """
     found = equivalent_looks(scene)

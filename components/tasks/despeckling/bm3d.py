@@ -2,9 +2,10 @@
 
 Dabov, Foi, Katkovnik and Egiazarian 2007, https://doi.org/10.1109/TIP.2007.901238, written from the paper (the
 authors' package is for non-commercial use only). Departures: the cosine transform in both steps (the paper has a
-biorthogonal wavelet in the first), a step of 4 pixels (3), groups of a fixed number of members without a limit on
-their distance, and matching in the first step on an image smoothed over 3 x 3 pixels, because single-look speckle is
-stronger than the noise the paper was made for. The mean of a group is never thresholded.
+biorthogonal wavelet in the first), reference blocks 4 pixels apart (3), groups of a fixed number of members without a
+limit on their distance. Because single-look speckle is stronger than the noise the paper was made for, the first step
+matches on an image smoothed over 3 x 3 pixels, and seeks on every third pixel so that members hold independent
+speckle. The mean of a group is never thresholded.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 from components.raster.radiometry import log_mean, log_variance
+from components.tasks.despeckling.debiasing import calibrated
 from components.tasks.despeckling.matching import BLOCK_PX, Aggregate, Groups, Planes, Search, gathered, groups, padded
 from components.tasks.despeckling.transforms import along, cosine, haar, plane
 from components.tasks.despeckling.windows import Image, mirrored
 
 THRESHOLD = 2.7  # standard deviations: the paper's lambda_3D
-FIRST, SECOND = Search(19, 16), Search(19, 32)
+FIRST, SECOND = Search(19, 16, stride_px=3), Search(19, 32)
 HALO_PX = FIRST.reach_px + SECOND.reach_px + 1  # and the smoothing before the first search
 LEAST = 1e-10  # of the median: an intensity of 0 has no logarithm
 
@@ -27,8 +29,13 @@ LEAST = 1e-10  # of the median: an intensity of 0 has no logarithm
 def homomorphic_bm3d(intensity: Image, looks: float, first: Search = FIRST, second: Search = SECOND) -> Image:
     """The intensity filtered by BM3D of its logarithm, whose noise variance is psi1(L).
 
-    The mean of the logarithm lies psi(L) - log L below that of the reflectivity; that is put right exactly. NaN stays.
+    The mean of the logarithm lies psi(L) - log L below that of the reflectivity; that is put right exactly, and what
+    matching and remaining speckle add on homogeneous ground by `homogeneous_gain`. NaN stays.
     """
+    return calibrated(_uncalibrated, intensity, looks, first, second)
+
+
+def _uncalibrated(intensity: Image, looks: float, first: Search, second: Search) -> Image:
     valid = np.isfinite(intensity)
     if not valid.any():
         return np.full_like(intensity, np.nan)

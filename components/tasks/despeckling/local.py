@@ -10,10 +10,11 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from components.tasks.despeckling.debiasing import calibrated
 from components.tasks.despeckling.windows import Floats, Image, kernel_moments, moments
 
 LEE_PX = 7
-DEVIATIONS = 1.0
+DEVIATIONS = 1.0  # the published filters have 0: 0.2 dB more PSNR at one look, but 3 % less in the mean of the ratio
 REFINED_LEE_HALO_PX = 4  # windows of 7 px, and means of 3 px around their edge: 3 + 1
 
 
@@ -27,7 +28,7 @@ def lee(intensity: Image, looks: float, size_px: int = LEE_PX) -> Image:
 
     Lee 1980, https://doi.org/10.1109/TPAMI.1980.4766994, with the exact gain of Kuan et al. 1985,
     https://doi.org/10.1109/TPAMI.1985.4767641: (1 - Cu^2 / Ci^2) / (1 + Cu^2), Cu^2 = 1 / L. Lee's own gain lacks the
-    denominator; at one look it leaves speckle in the mean of the ratio.
+    denominator. A window counts as homogeneous up to `homogeneous_limit`, so that chance does not keep speckle.
     """
     around = moments(intensity, size_px)
     return _linear(intensity, around.mean, _gain(around.relative(), looks, size_px**2))
@@ -52,8 +53,13 @@ def refined_lee(intensity: Image, looks: float) -> Image:
 
     Lee 1981, https://doi.org/10.1016/S0146-664X(81)80018-4: means of 3 x 3 pixels at nine places of the window, the
     largest of four gradients gives the direction of the edge, and of the two halves the one whose mean is closer to
-    the centre's is used. Gain as in `lee`.
+    the centre's is used. Gain as in `lee`. Choosing a side by its mean is biased where there is no edge (1.7 % at one
+    look); a constant gain undoes that.
     """
+    return calibrated(_uncalibrated, intensity, looks)
+
+
+def _uncalibrated(intensity: Image, looks: float) -> Image:
     side = _sides(intensity)
     mean, relative = np.zeros(intensity.shape), np.zeros(intensity.shape)
     for number, kernel in enumerate(_halves()):
@@ -93,8 +99,7 @@ _AROUND = ((0, 2), (-2, 2), (-2, 0), (-2, -2), (0, -2), (2, -2), (2, 0), (2, 2))
 
 def _sides(intensity: Image) -> NDArray[np.int8]:
     """Which of the eight halves (the number of the neighbour it extends towards) each pixel uses, (row, col)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        centre = np.log(moments(intensity, 3).mean)
+    centre = moments(intensity, 3).mean
     rows, cols = intensity.shape
     padded = np.pad(centre, 2, mode="edge")
     places = [padded[2 + dr : 2 + dr + rows, 2 + dc : 2 + dc + cols] for dr, dc in _AROUND]
@@ -106,7 +111,8 @@ def _sides(intensity: Image) -> NDArray[np.int8]:
         axis = np.where(np.isfinite(steepest), steepest, 0).argmax(axis=0)
     ahead = np.take_along_axis(near, axis[None], 0)[0]
     behind = np.take_along_axis(near, axis[None] + 4, 0)[0]
-    return np.where(np.abs(ahead - centre) <= np.abs(behind - centre), axis, axis + 4).astype(np.int8)
+    first = np.abs(ahead - centre) <= np.abs(behind - centre)
+    return np.asarray(np.where(first, axis, axis + 4), np.int8)
 
 
 def _halves() -> list[NDArray[np.float64]]:

@@ -35,7 +35,10 @@ class Positions(NamedTuple):
 
 @dataclass(frozen=True)
 class Search:
-    """How far and how many: blocks are sought within ``radius_px`` along each axis, ``members`` make a group."""
+    """How far and how many: blocks are sought within ``radius_px`` along each axis, ``members`` make a group.
+
+    Only displacements by multiples of ``stride_px`` are looked at. ``members`` is a power of two.
+    """
 
     radius_px: int = 19
     members: int = 16
@@ -83,8 +86,9 @@ def _strip(
     for number, (down, right) in enumerate(zip(dy, dx, strict=True)):
         inside = _inside(downs + down, last[0])[:, None] & _inside(across + right, last[1])
         if inside.any():
-            rows, cols = slice(top + radius + down, bottom + radius + down), slice(radius + right, radius + right + width)
-            sums = _block_sums(distance(own, tuple(plane[rows, cols] for plane in wide)))
+            rows = slice(top + radius + down, bottom + radius + down)
+            shifted = tuple(plane[rows, radius + right : radius + right + width] for plane in wide)
+            sums = _block_sums(distance(own, shifted))
             apart[number] = np.where(inside, sums, np.inf).ravel()
     apart[len(dy) // 2] = -np.inf  # a block is its own nearest
     members = min(search.members, 1 << (len(dy).bit_length() - 1))

@@ -37,9 +37,7 @@ def haar_bands(size: int) -> list[slice]:
 
 
 def plane(groups: NDArray[np.float32], matrix: Matrix) -> NDArray[np.float32]:
-    """The two-dimensional transform of blocks (..., row, col) by a matrix along both axes; its transpose is the way
-    back of an orthonormal one.
-    """
+    """Blocks (..., row, col) transformed along both axes; the transpose of an orthonormal matrix is the way back."""
     return np.asarray(matrix @ groups @ matrix.T)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +35,7 @@ def kernel_moments(image: NDArray[np.floating], kernel: NDArray[np.floating]) ->
     return _weighted(image, lambda values: convolve(values, turned, mode="constant"))
 
 
-def _weighted(image: NDArray[np.floating], window: _Window) -> Moments:
+def _weighted(image: NDArray[np.floating], window: Callable[[Floats], Floats]) -> Moments:
     valid = np.isfinite(image)
     pixels = np.where(valid, image, 0).astype(np.float64)
     share = window(valid.astype(np.float64))
@@ -44,12 +45,6 @@ def _weighted(image: NDArray[np.floating], window: _Window) -> Moments:
         mean = window(pixels) / share
         square = window(pixels**2) / share
     return Moments(mean, np.maximum(square - mean**2, 0))
-
-
-class _Window:
-    """A linear, local and unnormalised mean of (row, col) arrays."""
-
-    def __call__(self, values: Floats) -> Floats: ...
 
 
 def mirrored(image: Image) -> Image:
@@ -66,7 +61,7 @@ def mirrored(image: Image) -> Image:
     rows, cols = np.indices(image.shape)
     near = distance_transform_edt(holes, return_distances=False, return_indices=True)
     across = [2 * at - own for at, own in zip(near, (rows, cols), strict=True)]
-    inside = np.logical_and.reduce([(0 <= at) & (at < size) for at, size in zip(across, image.shape, strict=True)])
+    inside = np.logical_and.reduce([(at >= 0) & (at < size) for at, size in zip(across, image.shape, strict=True)])
     across = [np.where(inside, far, at) for far, at in zip(across, near, strict=True)]
     usable = inside & ~holes[across[0], across[1]]
     filled = np.where(usable, image[across[0], across[1]], image[near[0], near[1]])

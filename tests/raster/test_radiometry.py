@@ -24,7 +24,7 @@ LOOKS = [1, 2, 4.4, 4.9, 10]
 
 def sar(array, unit="intensity", nodata=float("nan")):
     array = np.asarray(array)
-    return Scene(array, make_grid(array.shape[1:]), tuple("VV VH".split())[: len(array)], unit, nodata, MARCH)
+    return Scene(array, make_grid(array.shape[1:]), ("VV", "VH")[: len(array)], unit, nodata, MARCH)
 
 
 def speckle(looks, shape=(256, 256), seed=0):

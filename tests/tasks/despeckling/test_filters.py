@@ -36,7 +36,11 @@ def test_a_constant_comes_out_constant_and_unchanged_where_no_speckle_is_presume
     flat = np.full((40, 44), REFLECTIVITY, np.float32)
     out = filtered(name, flat, 4.4)
     assert out.std() < 1e-4 * REFLECTIVITY
-    if name in ("boxcar", "lee", "enhanced-lee"):  # the others put the bias of speckle right, whether or not it is there
+    if name in (
+        "boxcar",
+        "lee",
+        "enhanced-lee",
+    ):  # the others undo a bias that only speckle has
         assert out == pytest.approx(REFLECTIVITY, rel=1e-5)
 
 

@@ -20,7 +20,7 @@ from components.tasks.despeckling.matching import BLOCK_PX, Aggregate, Groups, P
 from components.tasks.despeckling.transforms import along, cosine, haar, plane
 from components.tasks.despeckling.windows import Image, mirrored
 
-THRESHOLD = 2.7  # standard deviations: the paper's lambda_3D
+THRESHOLD = 2.8  # standard deviations: the paper's lambda_3D for strong noise
 FIRST, SECOND = Search(19, 16, stride_px=3), Search(19, 32)
 HALO_PX = FIRST.reach_px + SECOND.reach_px + 1  # and the smoothing before the first search
 LEAST = 1e-10  # of the median: an intensity of 0 has no logarithm

@@ -53,7 +53,7 @@ class SceneFilter:
     @property
     def halo_px(self) -> int | None:
         """How far away a pixel may be that counts."""
-        return self.filter.halo_px
+        return self.filter.halo_px * self.options.spacing_px
 
     @property
     def needs_survey(self) -> bool:
@@ -76,7 +76,16 @@ class SceneFilter:
         looks = self.options.looks or self.looks
         if looks is None:
             looks = _looks_of(noisy) if self.filter.needs_looks else 1.0
-        return answer(noisy, np.stack([self.filter.apply(band, looks) for band in noisy.array]))
+        return answer(noisy, np.stack([self._filtered(band, looks) for band in noisy.array]))
+
+    def _filtered(self, intensity: Image, looks: float) -> Image:
+        """The image, filtered as interleaved images whose pixels lie ``spacing_px`` apart: their speckle is whiter."""
+        spacing, filtered = self.options.spacing_px, np.empty_like(intensity)
+        for row in range(min(spacing, intensity.shape[0])):
+            for col in range(min(spacing, intensity.shape[1])):
+                every = np.s_[row::spacing, col::spacing]
+                filtered[every] = self.filter.apply(intensity[every], looks)
+        return filtered
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from components.tasks.despeckling.speckled import speckled
 from components.tasks.despeckling.windows import Image
 
-SIDE_PX = 192
+SIDE_PX = 320
 SEED = 20120201
 
 Filtering = Callable[..., Image]  # of an intensity image, the looks, and settings
@@ -22,7 +22,7 @@ Filtering = Callable[..., Image]  # of an intensity image, the looks, and settin
 
 def calibrated(filtering: Filtering, intensity: Image, looks: float, *settings: Hashable) -> Image:
     """The filtered intensity times the gain of the filter."""
-    gain = homogeneous_gain(filtering, round(looks, 2), *settings)
+    gain = homogeneous_gain(filtering, float(f"{looks:.2g}"), *settings)  # estimated looks: not a simulation a scene
     return filtering(intensity, looks, *settings) * np.float32(gain)
 
 

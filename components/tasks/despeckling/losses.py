@@ -1,8 +1,8 @@
 """Losses for learning a reflectivity from noisy images of it. Every one is debiased exactly: its minimum is log R.
 
 ``said`` is the network's log R, ``noisy`` the logarithm of an intensity that it has not seen (another date), all
-(B, C, H, W); ``seen`` is 1 where a pixel counts and 0 elsewhere, and pixels that do not count may be NaN. Means are over
-counting pixels; a batch without any costs 0.
+(B, C, H, W); ``seen`` is 1 where a pixel counts and 0 elsewhere, and pixels that do not count may be NaN. Means
+are over counting pixels; a batch without any costs 0.
 """
 
 from __future__ import annotations

@@ -31,6 +31,9 @@ class MethodOptions(Params):
     needs_crs: bool = False
     loss: LossName = "histogram"
     oversampling: float = Field(1.0, ge=1, description="resolution over pixel size: 1 where speckle is white")
+    spacing_px: Literal[1, 2] = Field(
+        1, description="2: every second pixel is filtered with its like; for complex products sampled far too finely"
+    )
 
     @property
     def canonical_bands(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.errors import BandMismatch
+from components.errors import BandMismatch, NotEnoughData, UnitMismatch
 from components.inference.method import Outputs
 from components.raster.bands import band_indexes
 from components.raster.radiometry import in_unit
@@ -40,11 +40,15 @@ def series_of(scenes: Mapping[str, Value], options: MethodOptions) -> Stack:
     Raises:
         BandMismatch: if the stack or a band is missing.
         UnitMismatch: if it has another unit than the options say.
+        NotEnoughData: if it holds no date.
     """
     stack = scenes.get(SERIES)
     if not isinstance(stack, Stack):
         raise BandMismatch(f"despeckling of a series needs the stack {SERIES}", (SERIES,), tuple(scenes))
-    stack.scene(0).require(options.unit, SERIES)
+    if stack.unit != options.unit:
+        raise UnitMismatch(SERIES, options.unit, stack.unit)
+    if not stack.dates:
+        raise NotEnoughData(f"{SERIES}: the stack holds no date; bring at least one")
     indexes = list(band_indexes(options.canonical_bands, stack.bands, SERIES))
     chosen = replace(stack, array=stack.array[:, indexes], bands=options.canonical_bands)
     return in_unit(chosen, "intensity")

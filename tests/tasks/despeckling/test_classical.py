@@ -10,7 +10,7 @@ from components.inference.tiled import predict
 from components.raster.radiometry import in_unit
 from components.raster.scene import Scene, Stack
 from components.tasks.despeckling import local
-from components.tasks.despeckling.classical import FILTERS, SceneFilter, classical
+from components.tasks.despeckling.classical import FILTERS, Filter, SceneFilter, classical
 from components.tasks.despeckling.matching import Search
 from components.tasks.despeckling.options import MethodOptions, method_options
 from components.tasks.despeckling.sar_bm3d import sar_bm3d
@@ -77,13 +77,20 @@ def test_tiles_of_block_matching_answer_as_the_whole_scene_given_its_halo():
     small = Search(4, 8, stride_px=2), Search(4, 8)
     halo = sum(each.reach_px for each in small)
     scene = noisy_scene((80, 208))
-    method = SceneFilter(
-        options("sar-bm3d"),
-        FILTERS["sar-bm3d"]._replace(apply=lambda i, looks: sar_bm3d(i, looks, *small), halo_px=halo),
-    )
+    modest = Filter(lambda intensity, looks: sar_bm3d(intensity, looks, *small), halo)
+    method = SceneFilter(options("sar-bm3d"), modest)
     whole, tiled = method.predict({NOISY: scene}), predict(method, {NOISY: scene}, tile_px=48)
     assert halo < 80
     assert np.allclose(whole[FILTERED].array, tiled[FILTERED].array, rtol=1e-3, equal_nan=True)
+
+
+def test_every_second_pixel_is_filtered_with_its_like_in_tiles_as_in_the_whole():
+    scene, method = noisy_scene(), classical("lee", options(spacing_px=2))
+    whole, tiled = method.predict({NOISY: scene})[FILTERED], predict(method, {NOISY: scene}, tile_px=32)[FILTERED]
+    assert method.halo_px == 6
+    assert np.allclose(whole.array, tiled.array, rtol=1e-5, equal_nan=True)
+    second = local.lee(scene.array[0, 1::2, ::2], 4.4)
+    assert np.array_equal(whole.array[0, 1::2, ::2], second, equal_nan=True)
 
 
 def test_unknown_looks_are_taken_from_the_whole_scene_and_only_then_a_survey_is_needed():
@@ -93,12 +100,9 @@ def test_unknown_looks_are_taken_from_the_whole_scene_and_only_then_a_survey_is_
     assert not classical("boxcar", options("boxcar", looks=None)).needs_survey
     surveyed = unknown.survey({NOISY: scene})
     assert surveyed.looks == pytest.approx(4.4, rel=0.1)
-    assert np.array_equal(
-        surveyed.predict({NOISY: scene})[FILTERED].array,
-        unknown.predict({NOISY: scene})[FILTERED].array,
-        equal_nan=True,
-    )
-    with pytest.raises(NotEnoughData, match="give method.looks"):
+    one, other = (each.predict({NOISY: scene})[FILTERED].array for each in (surveyed, unknown))
+    assert np.array_equal(one, other, equal_nan=True)
+    with pytest.raises(NotEnoughData, match="looks; give method"):
         unknown.survey({NOISY: noisy_scene((8, 8))})
 
 
@@ -131,6 +135,14 @@ def test_a_gap_on_one_date_is_bridged_by_the_others_but_the_last_date_keeps_its_
     assert np.isnan(said[FILTERED].array[0, 7]).all()
     assert said[FILTERED].acquired == stack.dates[-1]
     assert stack.dates[-1] != JUNE
+
+
+def test_a_stack_of_another_unit_or_without_dates_is_refused():
+    method = classical("temporal-multilook", options("temporal-multilook", bands=("VV",)))
+    with pytest.raises(UnitMismatch, match="series: expected unit intensity, found db"):
+        method.predict({SERIES: series(2, "db")})
+    with pytest.raises(NotEnoughData, match="no date"):
+        method.predict({SERIES: Stack(np.ones((0, 1, 4, 4)), make_grid((4, 4)), ("VV",), "intensity", ())})
 
 
 def test_options_of_a_run_are_typed_and_name_what_is_wrong():

@@ -19,7 +19,7 @@ from components.raster.scene import Scene, Stack, Value
 from components.tasks.change.pair import Ground, answer
 from components.tasks.change.reactiv_composite import COMPOSITE, Caps, Look, composite
 from components.tasks.change.reactiv_dating import dated
-from components.tasks.change.reactiv_theory import LEAST_DATES, RATES, Stable, looks_of_median, stable
+from components.tasks.change.reactiv_theory import LEAST_DATES, RATES, Stable, crest, looks_of_crest, stable
 from components.tasks.change.series import Moments, moments
 
 SERIES = "series"
@@ -75,7 +75,7 @@ def detect(stack: Stack, looks: tuple[float, ...], false_alarms: float) -> Detec
 
 
 def estimated_looks(found: Moments) -> tuple[float, ...]:
-    """The looks of each band by the median coefficient of variation: right where most pixels are stable.
+    """The looks of each band by where coefficients of variation crowd: right where half of the pixels are stable.
 
     Raises:
         NotEnoughData: if no band has a pixel with `LEAST_DATES` dates.
@@ -171,4 +171,4 @@ def _looks(cv: NDArray[np.float32], count: NDArray[np.int32]) -> float | None:
         return None
     dates = int(np.median(count[seen]))
     usual = cv[seen & (count == dates)] if (count == dates).any() else cv[seen]
-    return looks_of_median(float(np.median(usual)), dates)
+    return looks_of_crest(crest(usual), dates)

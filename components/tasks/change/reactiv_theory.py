@@ -47,13 +47,13 @@ def looks_of(cv: ArrayLike) -> Float:
 class Stable:
     """The coefficient of variation of stable pixels by the number of their dates: index 0 is no date.
 
-    ``mean``, ``median`` and ``deviation`` are ``(dates + 1)``, ``quantiles`` ``(dates + 1, rate)`` what a share of
-    ``RATES`` of stable pixels exceeds. NaN below `LEAST_DATES`, where nothing is said.
+    ``mean``, ``crest`` (see `crest`) and ``deviation`` are ``(dates + 1)``, ``quantiles`` ``(dates + 1, rate)`` what
+    a share of ``RATES`` of stable pixels exceeds. NaN below `LEAST_DATES`, where nothing is said.
     """
 
     looks: float
     mean: Float
-    median: Float
+    crest: Float
     deviation: Float
     quantiles: Float
 
@@ -82,19 +82,32 @@ def stable(looks: float, dates: int, draws: int = DRAWS) -> Stable:
     1.5 % to 2.1 % rather than 2.3 % of stable pixels.
     """
     size = dates + 1
-    mean, median, deviation = (np.full(size, np.nan) for _ in range(3))
+    mean, peak, deviation = (np.full(size, np.nan) for _ in range(3))
     quantiles = np.full((size, len(RATES)), np.nan)
     for count, cv in _simulated(looks, dates, draws):
         if count >= LEAST_DATES:
             mean[count], deviation[count] = cv.mean(), cv.std()
             cv.sort()
-            median[count] = cv[draws // 2]
+            peak[count] = _shortest(cv)
             quantiles[count] = np.interp((1 - RATES) * draws - 0.5, np.arange(draws), cv)
-    return Stable(looks, mean, median, deviation, quantiles)
+    return Stable(looks, mean, peak, deviation, quantiles)
 
 
-def looks_of_median(cv: float, dates: int, draws: int = 20_000) -> float:
-    """The looks whose stable pixels have the median ``cv`` at so many dates, with the bias of few dates taken out.
+def crest(cv: NDArray[np.floating]) -> float:
+    """Where the values crowd: the mean of the shortest stretch that holds a quarter of them.
+
+    Unlike mean and median it stays with the stable pixels where up to half of all pixels change.
+
+    Raises:
+        ValueError: if there is no value.
+    """
+    if not cv.size:
+        raise ValueError("the crest of no values is not defined")
+    return _shortest(np.sort(cv.astype(np.float64), axis=None))
+
+
+def looks_of_crest(cv: float, dates: int, draws: int = 20_000) -> float:
+    """The looks whose stable pixels of so many dates crowd at ``cv``: the bias of few dates is taken out.
 
     Raises:
         ValueError: if ``dates`` is below `LEAST_DATES` or ``cv`` not positive.
@@ -103,9 +116,15 @@ def looks_of_median(cv: float, dates: int, draws: int = 20_000) -> float:
         raise ValueError(f"looks need a positive coefficient of variation of {LEAST_DATES} dates, got {cv}, {dates}")
     looks = float(looks_of(cv))
     for _ in range(4):
-        bias = cv_mean(looks) - float(stable(round(looks, 3), dates, draws).median[dates])
+        bias = cv_mean(looks) - float(stable(round(looks, 3), dates, draws).crest[dates])
         looks = max(float(looks_of(cv + bias)), 0.1)
     return looks
+
+
+def _shortest(ascending: Float) -> float:
+    held = max(len(ascending) // 4, 1)
+    start = int(np.argmin(ascending[held - 1 :] - ascending[: len(ascending) - held + 1]))
+    return float(ascending[start : start + held].mean())
 
 
 def _simulated(looks: float, dates: int, draws: int) -> Iterator[tuple[int, Float]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from scipy.stats import f as f_distribution
 
 from components.raster.scene import Class, Scene, Stack
 from components.tasks.change.reactiv import Detection, require_dates
+from components.tasks.change.reactiv_dating import days_of
 from components.tasks.change.reactiv_theory import LEAST_DATES, cv_mean
 from components.tasks.change.series import amplitudes
 
@@ -84,10 +84,10 @@ def activity(
     amplitude = amplitudes(stack.array[:, :, rows, cols], stack.unit, stack.nodata)
     limits = _limits(background, looks, where, false_alarms / max(amplitude.shape[0] * amplitude.shape[1], 1))
     with np.errstate(invalid="ignore"):
-        active: NDArray[np.bool_] = np.greater(amplitude, limits).any(axis=1)
+        active = np.asarray((amplitude > limits).any(axis=1))
     seen = np.isfinite(amplitude).any(axis=1)
-    days = np.array([_days(stack.dates[0], date) for date in stack.dates], np.float32)
-    found: NDArray[np.bool_] = np.any(active, axis=0)
+    days = days_of(stack.dates).astype(np.float32)
+    found = np.asarray(active.any(axis=0))
     out[0, rows, cols], out[1, rows, cols] = active.sum(axis=0), seen.sum(axis=0)
     out[2, rows, cols] = np.where(found, days[active.argmax(axis=0)], np.nan)
     out[3, rows, cols] = np.where(found, days[len(days) - 1 - active[::-1].argmax(axis=0)], np.nan)
@@ -125,7 +125,3 @@ def _largest(found: Detection) -> NDArray[np.float32]:
     """The coefficient of variation of the polarisation that decided; NaN where none did."""
     cv = np.take_along_axis(found.moments.cv, found.channel[None], axis=0)[0]
     return np.where(found.valid, cv, np.float32(np.nan))
-
-
-def _days(start: datetime, date: datetime) -> float:
-    return (date - start).total_seconds() / 86_400

@@ -1,7 +1,8 @@
 """Two radar dates: the logarithm of their ratio with a threshold from its histogram. The oldest rivals of all.
 
 Log-ratio: Dekker 1998 and Bazi et al. 2005; thresholds of Otsu 1979, and of Kittler and Illingworth 1986 (minimum
-error of two normal distributions). Speckle is multiplicative, so its effect on a difference grows with the
+error of two normal distributions). The length of an unchanged log-ratio is half-normal rather than normal; the rule
+`kittler-illingworth-half-normal` takes it so. Speckle is multiplicative, so its effect on a difference grows with the
 brightness of the ground, and on the logarithm of a ratio it does not.
 """
 
@@ -35,8 +36,8 @@ class LogRatio:
 
     bands: tuple[str, ...]
     unit: Unit
-    rule: Literal["otsu", "kittler-illingworth"] = "otsu"
-    window_px: int = 1
+    rule: Literal["otsu", "kittler-illingworth", "kittler-illingworth-half-normal"] = "otsu"
+    window_px: int = 5
     offset: float = 0.0
     threshold: float | None = None
 
@@ -49,8 +50,11 @@ class LogRatio:
         """Takes the scene's threshold; no pixel is changed where none is seen."""
         length, seen = self._length(pair_of(scenes, self.bands, self.unit))
         values = length[seen]
-        rule = _otsu if self.rule == "otsu" else kittler_illingworth
-        return replace(self, threshold=rule(values) if values.size else np.inf)
+        if not values.size:
+            return replace(self, threshold=np.inf)
+        if self.rule == "otsu":
+            return replace(self, threshold=float(threshold_otsu(values)))  # type: ignore[no-untyped-call]
+        return replace(self, threshold=kittler_illingworth(values, half=self.rule.endswith("half-normal")))
 
     def predict(self, scenes: Mapping[str, Value]) -> Outputs:
         """Changed above the threshold; without a survey these scenes are the whole scene."""
@@ -77,20 +81,22 @@ class LogRatio:
         return values + np.float32(self.offset)
 
 
-def kittler_illingworth(values: NDArray[np.float32]) -> float:
+def kittler_illingworth(values: NDArray[np.float32], *, half: bool = False) -> float:
     """The threshold of least classification error if the histogram is that of two normal distributions.
 
-    Where no split of the histogram has spread on both sides, the largest value: nothing exceeds it.
+    With ``half`` the lower one is half-normal around 0: a length whose signed number is normal. Where no split of the
+    histogram has spread on both sides, the largest value: nothing exceeds it.
     """
     weights, edges = np.histogram(values, BINS)
     centres = (edges[1:] + edges[:-1]) / 2
     share = weights / weights.sum()
-    below = _Side.of(share, centres)
-    above = _Side.of(share[::-1], centres[::-1]).reversed()
+    lower = _Side.of(share, centres, around_0=half)
+    upper = _Side.of(share[::-1], centres[::-1]).reversed()
     with np.errstate(divide="ignore", invalid="ignore"):
-        cost = 1 + sum(2 * side.share * (np.log(side.deviation) - np.log(side.share)) for side in (below, above))
+        cost = sum(side.share * (np.log(side.deviation) - np.log(side.share)) for side in (lower, upper))
+        cost = cost - half * np.log(2) * lower.share
     least = (edges[1] - edges[0]) / 2  # one bin has no spread that a normal distribution could describe
-    cost[~np.isfinite(cost) | (below.deviation < least) | (above.deviation < least)] = np.inf
+    cost[~np.isfinite(cost) | (lower.deviation < least) | (upper.deviation < least)] = np.inf
     return float(edges[1:-1][cost.argmin()]) if np.isfinite(cost).any() else float(edges[-1])
 
 
@@ -102,21 +108,17 @@ class _Side:
     deviation: NDArray[np.float64]
 
     @classmethod
-    def of(cls, share: NDArray[np.float64], centres: NDArray[np.float64]) -> Self:
+    def of(cls, share: NDArray[np.float64], centres: NDArray[np.float64], *, around_0: bool = False) -> Self:
         """Of the bins up to each edge."""
         total = np.cumsum(share)[:-1]
         safe = np.maximum(total, 1e-300)
-        mean = np.cumsum(share * centres)[:-1] / safe
+        mean = 0 if around_0 else np.cumsum(share * centres)[:-1] / safe
         variance = np.cumsum(share * centres**2)[:-1] / safe - mean**2
         return cls(total, np.sqrt(np.maximum(variance, 0)))
 
     def reversed(self) -> _Side:
         """The same edges counted from the other end."""
         return _Side(self.share[::-1], self.deviation[::-1])
-
-
-def _otsu(values: NDArray[np.float32]) -> float:
-    return float(threshold_otsu(values))  # type: ignore[no-untyped-call]
 
 
 def _local_mean(image: Image, valid: NDArray[np.bool_], window_px: int) -> Image:

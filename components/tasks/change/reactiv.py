@@ -18,8 +18,9 @@ from components.inference.method import Outputs
 from components.raster.scene import Scene, Stack, Value
 from components.tasks.change.pair import Ground, answer
 from components.tasks.change.reactiv_composite import COMPOSITE, Caps, Look, composite
-from components.tasks.change.reactiv_dating import dated
+from components.tasks.change.reactiv_dating import WHEN, dated, days_of, lasting
 from components.tasks.change.reactiv_theory import LEAST_DATES, RATES, Stable, crest, looks_of_crest, stable
+from components.tasks.change.seasons import Season, seasonal
 from components.tasks.change.series import Moments, moments
 
 SERIES = "series"
@@ -91,7 +92,9 @@ def estimated_looks(found: Moments) -> tuple[float, ...]:
 class Reactiv:
     """Change, its certainty, its dates and the composite of a series of ``bands``.
 
-    ``looks`` None: estimated by the survey. ``caps`` are the amplitudes shown at full brightness.
+    ``looks`` None: estimated by the survey. ``caps`` are the amplitudes shown at full brightness. With ``season``
+    pixels that vary with the year are no change; with ``least_days`` neither are events that end within as many days:
+    either way fields are left out of a search for building sites.
     """
 
     bands: tuple[str, ...]
@@ -99,6 +102,8 @@ class Reactiv:
     false_alarms: float = 0.01
     look: Look = field(default_factory=Look)
     caps: Caps | None = None
+    season: Season | None = None
+    least_days: float = 0.0
     halo_px: int | None = 0
 
     def survey(self, scenes: Mapping[str, Value]) -> Self:
@@ -119,8 +124,19 @@ class Reactiv:
         ground = Ground(stack.grid, found.valid, stack.dates[-1])
         picture = composite(found.moments, found.score, found.channel, stack.dates, self.caps, self.look)
         rgb = Scene(picture, stack.grid, ("red", "green", "blue"), "digital_number", 0, stack.dates[-1])
-        when = dated(stack, found.changed, self.looks)
-        return {**answer(ground, found.changed, 1 - found.false_alarms), "when": when, COMPOSITE: rgb}
+        changed = found.changed
+        if self.season is not None:
+            changed = changed & ~seasonal(stack, changed, self.season)
+        when = dated(stack, changed, self.looks)
+        if self.least_days > 0:
+            when = lasting(when, self.least_days, days_of(stack.dates)[-1])
+            changed = np.isfinite(when.array[0])
+        return {**answer(ground, changed, self._certainty(found, changed)), WHEN: when, COMPOSITE: rgb}
+
+    @staticmethod
+    def _certainty(found: Detection, changed: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """What a mask takes out is certain to be no change of interest."""
+        return np.where(found.changed & ~changed, np.float32(0), 1 - found.false_alarms)
 
 
 def series_of(scenes: Mapping[str, Value], bands: tuple[str, ...]) -> Stack:

@@ -29,12 +29,13 @@ DURATIONS = (
     Class(LASTING, "until the last date", (214, 39, 40)),
 )
 LONG_FROM_DAYS = 90.0  # longer than a growing crop varies in one go, shorter than building takes
-WHEN = ("kind", "first_day", "last_day", "onset_day", "onset_error_days")
+WHEN = "when"
+WHEN_BANDS = ("kind", "first_day", "last_day", "onset_day", "onset_error_days")
 CHUNK = 16_384
 
 
 def dated(stack: Stack, changed: NDArray[np.bool_], looks: tuple[float, ...]) -> Scene:
-    """Bands `WHEN` ``(5, row, col)`` float32 of the changed pixels, NaN elsewhere; days since the first date.
+    """Bands `WHEN_BANDS` ``(5, row, col)`` float32 of the changed pixels, NaN elsewhere; days since the first date.
 
     ``first_day`` and ``last_day`` are the first and last acquisition of the event; ``onset_day`` is midway between
     the last acquisition before it and the first of it; the true onset is within ``onset_error_days`` with 95 %
@@ -43,15 +44,23 @@ def dated(stack: Stack, changed: NDArray[np.bool_], looks: tuple[float, ...]) ->
     Raises:
         UnitMismatch: if the stack is no radar image.
     """
-    out = np.full((len(WHEN), *changed.shape), np.nan, np.float32)
+    out = np.full((len(WHEN_BANDS), *changed.shape), np.nan, np.float32)
     rows, cols = np.nonzero(changed)
-    days = _days(stack.dates)
+    days = days_of(stack.dates)
     for begin in range(0, len(rows), CHUNK):
         row, col = rows[begin : begin + CHUNK], cols[begin : begin + CHUNK]
         intensity = np.square(amplitudes(stack.array[:, :, row, col], stack.unit, stack.nodata))
         out[:, row, col] = _when(intensity, differing(intensity, looks), days)
     tags = {"DAYS_SINCE": stack.dates[0].isoformat()}
-    return Scene(out, stack.grid, WHEN, "1", float("nan"), stack.dates[-1], tags=tags)
+    return Scene(out, stack.grid, WHEN_BANDS, "1", float("nan"), stack.dates[-1], tags=tags)
+
+
+def lasting(when: Scene, least_days: float, last_day: float) -> Scene:
+    """The same without events that end within ``least_days``; those that the last date shows are kept."""
+    _, first, last, _, _ = when.array
+    with np.errstate(invalid="ignore"):
+        kept = (last >= last_day) | (last - first >= least_days)
+    return when.with_array(np.where(kept, when.array, np.float32(np.nan)))
 
 
 def durations(when: Scene, *, long_from_days: float = LONG_FROM_DAYS, last_day: float) -> NDArray[np.uint8]:
@@ -89,5 +98,6 @@ def _when(intensity: NDArray[np.float32], found: Stretch, days: NDArray[np.float
     return np.stack([kind, days[first], days[last], onset, error]).astype(np.float32)
 
 
-def _days(dates: Sequence[datetime]) -> NDArray[np.float64]:
+def days_of(dates: Sequence[datetime]) -> NDArray[np.float64]:
+    """Days since the first date."""
     return np.array([(date - dates[0]).total_seconds() / 86_400 for date in dates])

@@ -81,16 +81,16 @@ def _tested(intensity: Float, looks: tuple[float, ...], false_alarms: float) -> 
     """Of ``(time, band, row, col)``: all dates at once, then each date against all before it."""
     shape = intensity.shape[1:]
     n = np.array(looks, dtype=np.float64)[:, None, None]
-    count, total, logs = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    count, total, logs = np.zeros(shape, np.intp), np.zeros(shape), np.zeros(shape)
     first = np.full(shape[1:], -1, np.int32)
+    # By degrees of freedom; without any there is nothing to exceed.
+    limits = np.concatenate([[np.inf], chi2.isf(false_alarms, np.arange(1, len(looks) + 1))])
     for date, own in enumerate(intensity):
         seen = np.isfinite(own)
         now = np.where(seen, own, 1.0)
         usable = seen & (count > 0)
         statistic = np.where(usable, _step(n, count, total, now), 0).sum(axis=0)
-        degrees = usable.sum(axis=0)
-        differs = (degrees > 0) & (statistic > chi2.isf(false_alarms, np.maximum(degrees, 1)))
-        first[differs & (first < 0)] = date
+        first[(statistic > limits[usable.sum(axis=0)]) & (first < 0)] = date
         count += seen
         total += np.where(seen, own, 0)
         logs += np.log(now)
@@ -99,7 +99,7 @@ def _tested(intensity: Float, looks: tuple[float, ...], false_alarms: float) -> 
     return Homogeneity(p_value.astype(np.float32), first)
 
 
-def _step(n: Float, before: Float, total: Float, now: Float) -> Float:
+def _step(n: Float, before: NDArray[np.intp], total: Float, now: Float) -> Float:
     """-2 rho ln R of one date against ``before`` earlier ones of sum ``total``, about chi-square with one degree."""
     j = before + 1
     safe = np.maximum(before, 1)
@@ -109,16 +109,26 @@ def _step(n: Float, before: Float, total: Float, now: Float) -> Float:
     return np.asarray(-2 * rho * log_r)
 
 
-def _p_value(n: Float, count: Float, total: Float, logs: Float) -> Float:
+def _p_value(n: Float, count: NDArray[np.intp], total: Float, logs: Float) -> Float:
     """Of -2 ln Q summed over the bands; NaN without two dates."""
     usable = count >= 2
     k = np.where(usable, count, 2)
     log_q = n * (k * np.log(k) + logs - k * np.log(np.maximum(total, 1e-300)))
-    # The shares that the dates have of their sum are independent of the sum, hence these exact moments.
-    mean = -2 * n * k * (np.log(k) + digamma(n) - digamma(n * k))
-    variance = 4 * n**2 * (k * polygamma(1, n) - k**2 * polygamma(1, n * k))
+    moments = [_moments(float(looks), int(k.max())) for looks in n.ravel()]
+    mean, variance = (np.stack([each[which][own] for each, own in zip(moments, k, strict=True)]) for which in (0, 1))
     statistic, mean, variance = (np.where(usable, each, 0).sum(axis=0) for each in (-2 * log_q, mean, variance))
     known = usable.any(axis=0)
     scale = np.where(known, variance, 2) / np.where(known, 2 * mean, 2)
     degrees = np.where(known, mean, 1) / scale
     return np.where(known, chi2.sf(statistic / scale, degrees), np.nan)
+
+
+def _moments(looks: float, dates: int) -> tuple[Float, Float]:
+    """Mean and variance of -2 ln Q of a stable pixel, by its number of dates; those of 0 and 1 mean nothing.
+
+    Exact: the shares that the dates have of their sum are independent of the sum.
+    """
+    k = np.maximum(np.arange(dates + 1), 1)
+    mean = -2 * looks * k * (np.log(k) + digamma(looks) - digamma(looks * k))
+    variance = 4 * looks**2 * (k * polygamma(1, looks) - k**2 * polygamma(1, looks * k))
+    return mean, variance

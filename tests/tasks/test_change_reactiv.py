@@ -170,18 +170,19 @@ def test_sites_and_boats_are_found_at_one_percent_and_a_short_flood_hardly(made)
     assert found["boat"] > 0.98
     assert 0.1 < found["flood"] < 0.5
     rival = Omnibus(("VV", "VH"), LOOKS, 0.01).predict({"series": made.stack})["change"].array[0] == 1
-    assert rival[kind == FLOOD].mean() > 2 * found["flood"]
-    assert found["field"] > 0.9  # the well-known false alarm
+    assert rival[kind == FLOOD].mean() > found["flood"] + 0.2
+    assert found["field"] > 0.8  # the well-known false alarm
 
 
 def test_fields_are_left_out_by_season_or_by_length(made):
     fields = made.kind.array[0] == FIELD
     sites = made.kind.array[0] == 1
     whole = Reactiv(("VV", "VH"), LOOKS, 0.01)
+    flagged = whole.predict({"series": made.stack})["change"].array[0] == 1
     by_season = replace(whole, season=Season()).predict({"series": made.stack})
     by_length = replace(whole, least_days=240.0).predict({"series": made.stack})
     for out, left in ((by_season, 0.2), (by_length, 0.5)):
         changed = out["change"].array[0] == 1
         assert changed[fields].mean() < left
         assert changed[sites].mean() > 0.97
-        assert (out["probability"].array[0][fields & ~changed] < 0.5).mean() > 0.8
+        assert (out["probability"].array[0][flagged & ~changed] == 0).all()

@@ -1,0 +1,159 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from components.errors import NotEnoughData
+from components.raster.scene import Scene
+from components.simulation.radar_series import BOAT, CONSTRUCTION, FLOOD, radar_series
+from components.simulation.radar_speckle import Speckle
+from components.tasks.change.activity import GONE, NEW, QUIET, activity, events, frozen_background
+from components.tasks.change.reactiv import detect
+from components.tasks.change.reactiv_dating import (
+    APPEARED,
+    BRIGHT,
+    DARK,
+    DISAPPEARED,
+    LASTING,
+    LONG,
+    NONE,
+    ONE_DATE,
+    SHORT,
+    dated,
+    durations,
+    lasting,
+)
+from components.tasks.change.seasons import Season, require_seasons, seasonal
+from tests.tasks.series import dates_of, speckle_stack
+
+LOOKS = (4.4, 4.4)
+ALL = np.ones((48, 48), bool)
+
+
+def changed_between(first, last, factor, *, dates=40, seed=0, looks=4.4):
+    stack = speckle_stack(dates, seed=seed, looks=looks)
+    stack.array[first : last + 1] *= factor
+    return stack
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "factor", "kind"),
+    [(20, 39, 8, APPEARED), (20, 39, 0.1, DISAPPEARED), (12, 18, 8, BRIGHT), (12, 18, 0.1, DARK), (9, 9, 30, BRIGHT)],
+)
+def test_kind_and_dates_of_a_strong_change_are_exact(first, last, factor, kind):
+    codes, start, end, onset, error = dated(changed_between(first, last, factor), ALL, LOOKS).array
+    assert (codes == kind).mean() > 0.97
+    assert (np.abs(start - 12 * first) < 1).mean() > 0.95
+    assert (np.abs(end - 12 * last) < 1).mean() > 0.95
+    assert np.median(onset) == 12 * first - 6
+    assert np.median(error) == 6  # half the gap between two dates: nobody can know better
+
+
+@pytest.mark.parametrize("factor", [2.0, 3.0])
+def test_the_stated_error_in_days_holds_the_truth_in_19_of_20_cases(factor):
+    onset, error = dated(changed_between(20, 39, factor, looks=2.0), ALL, (2.0, 2.0)).array[3:]
+    assert (np.abs(onset - (12 * 20 - 6)) <= error).mean() > 0.93
+    assert error.mean() > 6
+
+
+def test_a_weaker_change_is_dated_with_a_larger_error():
+    errors = [dated(changed_between(20, 39, factor), ALL, LOOKS).array[4].mean() for factor in (1.5, 2.5, 8)]
+    assert errors[0] > errors[1] > errors[2]
+
+
+def test_dates_that_do_not_show_the_pixel_widen_the_error():
+    stack = changed_between(20, 39, 8)
+    stack.array[18:22] = np.nan
+    _, start, _, onset, error = dated(stack, ALL, LOOKS).array
+    assert np.median(start) == 12 * 22
+    assert np.median(onset) == 12 * (17 + 22) / 2
+    assert np.median(error) == 12 * 5 / 2
+
+
+def test_only_changed_pixels_are_dated():
+    where = np.zeros((48, 48), bool)
+    where[5, 7] = True
+    when = dated(changed_between(20, 39, 8), where, LOOKS)
+    assert (np.isfinite(when.array).all(axis=0) == where).all()
+    assert when.tags["DAYS_SINCE"].startswith("2022-01-03")
+
+
+def test_the_series_of_the_sandbox_is_dated_within_a_date():
+    series = radar_series(4, (128, 128), dates=50, seen=Speckle(4.4))
+    day = 12 * np.arange(50)
+    onset = dated(series.stack, series.changed, LOOKS).array[3]
+    first = series.span.array[0]
+    for kind in (CONSTRUCTION, BOAT, FLOOD):
+        own = series.kind.array[0] == kind
+        error = np.abs(onset[own] - (day[first[own]] - 6))
+        assert np.median(error) == 0
+        assert error.mean() < 6
+
+
+def test_events_are_told_apart_by_how_long_they_last():
+    when = np.full((5, 1, 5), np.nan, np.float32)
+    when[1, 0, :4], when[2, 0, :4] = [24, 24, 24, 24], [24, 60, 240, 468]
+    scene = Scene(when, speckle_stack(5, (1, 5)).grid, tuple("abcde"), "1", float("nan"))
+    assert durations(scene, last_day=468).tolist() == [[ONE_DATE, SHORT, LONG, LASTING, NONE]]
+    kept = np.isfinite(lasting(scene, 100, 468).array[1])
+    assert kept.tolist() == [[False, False, True, True, False]]
+
+
+def test_the_frozen_background_forgets_bright_dates_and_keeps_the_ground():
+    stack = changed_between(12, 18, 30)
+    found = frozen_background(stack, LOOKS)
+    ground = np.sqrt(0.1) * 0.972  # the mean amplitude of 4.4 looks
+    assert found.amplitude[0].mean() == pytest.approx(ground, rel=0.03)
+    assert found.amplitude[1].mean() == pytest.approx(np.sqrt(0.02) * 0.972, rel=0.03)
+    assert np.median(found.dates) <= 33
+
+
+def test_an_event_is_new_where_only_the_second_period_varies():
+    stack = speckle_stack(60)
+    stack.array[40:50, :, :10] *= 20
+    stack.array[10:20, :, 20:30] *= 20
+    halves = [
+        detect(replace(stack, array=stack.array[part], dates=stack.dates[part]), LOOKS, 0.001)
+        for part in (slice(0, 30), slice(30, 60))
+    ]
+    codes = events(*halves)
+    assert (codes[:10] == NEW).mean() > 0.95
+    assert (codes[20:30] == GONE).mean() > 0.95
+    assert (codes[30:] == QUIET).mean() > 0.99
+
+
+def test_activity_says_how_often_first_and_last():
+    stack = speckle_stack(40)
+    stack.array[[7, 15, 30]] *= 40
+    count, seen, first, last = activity(stack, frozen_background(stack, LOOKS), LOOKS, ALL, false_alarms=0.01).array
+    assert (np.median(count), np.median(seen)) == (3, 40)
+    assert (first == 12 * 7).mean() > 0.97
+    assert (last == 12 * 30).mean() > 0.97
+
+
+def test_stable_pixels_are_hardly_ever_active():
+    stack = speckle_stack(40, (100, 100))
+    where = np.ones((100, 100), bool)
+    out = activity(stack, frozen_background(stack, LOOKS), LOOKS, where, false_alarms=0.01)
+    assert (out.array[0] > 0).mean() < 0.03
+    assert np.isnan(out.array[2][out.array[0] == 0]).all()
+
+
+def test_a_yearly_curve_is_seasonal_and_a_step_is_not():
+    stack = speckle_stack(60)
+    days = np.array([(date - stack.dates[0]).days for date in stack.dates])
+    stack.array[:, :, :16] *= 10 ** (0.5 * np.cos(2 * np.pi * days / 365.25))[:, None, None, None].astype(np.float32)
+    stack.array[30:, :, 16:32] *= 8
+    found = seasonal(stack, ALL)
+    assert found[:16].mean() > 0.95
+    assert found[16:32].mean() < 0.01
+    assert found[32:].mean() < 0.05
+
+
+def test_seasons_need_more_than_a_year_and_all_its_months():
+    require_seasons(dates_of(60), Season())
+    with pytest.raises(NotEnoughData, match="seasons need 548 days"):
+        require_seasons(dates_of(25), Season())
+    winters = tuple(date for date in dates_of(150) if date.month in (11, 12, 1))
+    with pytest.raises(NotEnoughData, match="only some months"):
+        require_seasons(winters, Season())

@@ -82,7 +82,7 @@ class Crops:
         known = own if stranger is None else self._known(stranger)
         if stranger is not None:
             flow = np.full_like(flow, np.nan)
-        back = None if stranger else inverse(flow)  # once for both twins: a third of the cost of a crop
+        back = None if stranger else inverse(flow)  # once for both twins: a tenth of the cost of a crop
         scenes = {
             REFERENCE: _scene(there, REFERENCE),
             REFERENCE_TWIN: _scene(there, MOVING),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -14,12 +15,16 @@ from rich.progress import track
 from components.errors import BadParams, UnknownName
 from components.raster.dataset import finish, write_source
 from components.raster.encoding import Encoding
+from components.raster.scene import Scene
 from components.simulation.optical import optical_pair
+from components.simulation.radar_optical import radar_optical
 from components.simulation.territory import LEAST_SIDE_PX
 
 # The scale of Sentinel-2 products; 0 is free for nodata because the sensor's reflectance starts at 1e-4.
 REFLECTANCE = Encoding("uint16", scale=1e-4, nodata=0)
-ENCODINGS = {"before": REFLECTANCE, "after": REFLECTANCE, "mask": Encoding("uint8", nodata=255)}
+ENCODINGS = {"before": REFLECTANCE, "after": REFLECTANCE, "mask": Encoding("uint8", nodata=255), "moving": REFLECTANCE}
+
+Seen = tuple[dict[str, Scene], dict[str, Any]]  # scenes by role, and what the item says of them
 
 
 class Place(BaseModel):
@@ -36,7 +41,7 @@ class Simulation(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    view: Literal["optical-pair"] = "optical-pair"
+    view: Literal["optical-pair", "radar-optical"] = "optical-pair"
     shape: tuple[int, int] = Field((256, 256), description="rows and columns of a place")
     places: tuple[Place, ...] = Field(min_length=1)
 
@@ -86,9 +91,28 @@ def simulate(folder: Path) -> Path:
         shutil.rmtree(raw)
     console = Console(stderr=True)
     for place in track(wanted.places, folder.name, console=console, disable=not console.is_terminal):
-        pair = optical_pair(place.seed, wanted.shape)
-        scenes = {"before": pair.before, "after": pair.after, "mask": pair.change}
-        properties = {"swath:seed": place.seed, "swath:shift_px": [round(shift, 4) for shift in pair.shift_px]}
-        write_source(raw, place.name, place.name, scenes, encodings=ENCODINGS, properties=properties)
+        scenes, properties = VIEWS[wanted.view](place.seed, wanted.shape)
+        encodings = {role: ENCODINGS[role] for role in scenes if role in ENCODINGS}
+        write_source(raw, place.name, place.name, scenes, encodings=encodings, properties=properties)
     finish(raw, folder.name)
     return raw
+
+
+def _optical_pair(seed: int, shape: tuple[int, int]) -> Seen:
+    pair = optical_pair(seed, shape)
+    scenes = {"before": pair.before, "after": pair.after, "mask": pair.change}
+    return scenes, {"swath:seed": seed, "swath:shift_px": [round(shift, 4) for shift in pair.shift_px]}
+
+
+def _radar_optical(seed: int, shape: tuple[int, int]) -> Seen:
+    pair = radar_optical(seed, shape)
+    scenes = {"reference": pair.reference, "moving": pair.moving, "height": pair.height}
+    look = pair.look
+    about = {"sat:orbit_state": look.orbit, "view:incidence_angle": round(look.incidence_deg, 3)}
+    return scenes, {"swath:seed": seed, "swath:averaged_dates": look.dates, **about}
+
+
+VIEWS: dict[str, Callable[[int, tuple[int, int]], Seen]] = {
+    "optical-pair": _optical_pair,
+    "radar-optical": _radar_optical,
+}

@@ -45,13 +45,14 @@ def draw_flow(
     return np.asarray(flow * min(1.0, options.most_px / max(longest, 1e-9)), dtype=np.float32)
 
 
-def deformed(scene: Scene, flow: Flow) -> Scene:
+def deformed(scene: Scene, flow: Flow, back: Flow | None = None) -> Scene:
     """The scene displaced: what stood at ``x`` stands at ``x + flow(x)``; resampled once.
 
-    Nodata where nothing came from. Decibels are curved: radar in linear units is resampled bilinearly, which never
-    leaves its range; others cubically.
+    ``back`` is `inverse` of the flow where it is known already. Nodata where nothing came from. Decibels are
+    curved: radar in linear units is resampled bilinearly, which never leaves its range; others cubically.
     """
-    return warp(scene, inverse(flow), resampling="bilinear" if scene.unit in LOG_DB else "cubic")
+    back = inverse(flow) if back is None else back
+    return warp(scene, back, resampling="bilinear" if scene.unit in LOG_DB else "cubic")
 
 
 def inverse(flow: Flow, *, step: int = 2) -> Flow:

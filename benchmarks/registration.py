@@ -30,11 +30,14 @@ from components.metrics.flow import ErrorCounts, check_point_scores, check_point
 from components.raster.grid import Grid
 from components.raster.scene import Scene, Unit
 from components.raster.warping import warp
+from components.tasks import load_run
+from components.tasks.bundle import load_module, load_state
 from components.tasks.coregistration.classical import MATCHERS, DenseMatching, classical
 from components.tasks.coregistration.consistency import trusted
 from components.tasks.coregistration.deformation import inverse
 from components.tasks.coregistration.gefolki import EFOLKI
-from components.tasks.coregistration.options import MethodOptions
+from components.tasks.coregistration.networks import network_of
+from components.tasks.coregistration.options import MethodOptions, method_options
 from components.tasks.coregistration.pair import CONFIDENCE, FLOW, MOVING, REFERENCE, Flow
 from components.tasks.coregistration.shift import best_constant
 
@@ -83,7 +86,7 @@ CFOG = {  # reference, moving image, check points, whose coordinates come first 
     "optical-LiDAR": ("visible1_ref", "LiDARintensity1_sen", "LiDARToVisible1", FIRST_MOVING),
     "visible-infrared": ("test6_ref", "test6_sen", "VisibletoInfrared_CP", FIRST_REFERENCE),
 }
-INVERSIONS = 30
+RADAR, OPTICAL = "radar", "optical"  # which encoder of a learnt method sees an image
 COLUMNS = ("epe", "median", "p95", "over_1px", "over_3px", "rmse", "within_1px", "within_2px", "within_3px")
 
 
@@ -145,8 +148,8 @@ def _patch(folder: Path) -> tuple[RealPair, RealPair]:
     scenes = {REFERENCE: _scene(radar, "amplitude"), MOVING: _scene(optical, "digital_number")}
     moved = {**scenes, MOVING: warp(scenes[MOVING], inverse(truth, step=1), resampling="cubic")}
     return (
-        RealPair("S1S2, moved by its flow", moved, _options(moved), truth),
-        RealPair("S1S2, as published, against zero", scenes, _options(scenes), np.zeros_like(truth)),
+        RealPair("S1S2, moved by its flow", moved, _options(moved, REFERENCE), truth),
+        RealPair("S1S2, as published, against zero", scenes, _options(scenes, REFERENCE), np.zeros_like(truth)),
     )
 
 
@@ -157,7 +160,7 @@ def _cfog(folder: Path, name: str) -> RealPair:
         for role, file in ((REFERENCE, reference), (MOVING, moving))
     }
     table = np.loadtxt(folder / f"{points}.txt")[:, order] - 1  # the first pixel is (1, 1) in these files
-    return RealPair(name, scenes, _options(scenes), points=table)
+    return RealPair(name, scenes, _options(scenes, MOVING if name == "visible-SAR" else None), points=table)
 
 
 def _scene(image: NDArray[Any], unit: Unit) -> Scene:
@@ -166,9 +169,36 @@ def _scene(image: NDArray[Any], unit: Unit) -> Scene:
     return Scene(layers, Grid(None, Affine.identity(), layers.shape[1:]), bands, unit, float("nan"))
 
 
-def _options(scenes: Mapping[str, Scene]) -> MethodOptions:
-    sections = {role: {"sensor": "any", "bands": scene.bands, "unit": scene.unit} for role, scene in scenes.items()}
+def _options(scenes: Mapping[str, Scene], radar: str | None) -> MethodOptions:
+    """Options that any method takes; ``radar`` is the role of the radar image, if one is."""
+    sections = {
+        role: {"sensor": RADAR if role == radar else OPTICAL, "bands": scene.bands, "unit": scene.unit}
+        for role, scene in scenes.items()
+    }
     return MethodOptions.model_validate({"name": "gefolki", **sections})
+
+
+def learnt(run: str) -> Making:
+    """The released weights of a run, on images whose bands and units are not those of the run: grey is grey.
+
+    Raises:
+        UnknownName: if there is no such run, or its weights are not here.
+    """
+    own = method_options(load_run(run)[1])
+    state, _ = load_state(PROJECT / "models" / "weights" / run)
+
+    def make(options: MethodOptions) -> Method:
+        sides = {
+            role: getattr(options, role).model_copy(update={"sensor": side.sensor})
+            for role, side in own.sensors.items()
+        }
+        network = network_of(own.model_copy(update=sides))
+        first, second = (REFERENCE if side.sensor == RADAR else MOVING for side in options.sensors.values())
+        network.sensors = first, second
+        load_module(network.module, state, run)
+        return network
+
+    return make
 
 
 def evaluate(methods: Mapping[str, Making], pairs: tuple[RealPair, ...]) -> list[dict[str, Any]]:
@@ -197,4 +227,5 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    print(table(evaluate(CLASSICAL, real_pairs())))
+    here = (path.parent.name for path in (PROJECT / "models" / "weights").glob("coregistration-*/weights.safetensors"))
+    print(table(evaluate({**CLASSICAL, **{run: learnt(run) for run in sorted(here)}}, real_pairs())))

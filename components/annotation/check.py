@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from components.annotation.aligned import summarise_aligned
 from components.annotation.rules import read_expectations
 from components.annotation.table import summarise
 from components.annotation.validation import RuleResult, run_suite
@@ -22,6 +23,7 @@ from components.raster.dataset import read_sources
 logger = logging.getLogger(__name__)
 
 RAW = "raw"
+_TABLES = {"change-pair": summarise, "aligned-pair": summarise_aligned}
 DIGITS = 6  # of numbers in the table: the last bits of a float are no finding
 
 
@@ -94,7 +96,7 @@ def check(dataset_folder: Path, out_folder: Path) -> QualityReport:
     """
     expectations = read_expectations(dataset_folder)
     sources = read_sources(dataset_folder / RAW)
-    table = summarise(sources, expectations.table).round(DIGITS)
+    table = _TABLES[expectations.table.kind](sources, expectations.table).round(DIGITS)
     out_folder.mkdir(parents=True, exist_ok=True)
     docs = out_folder / "docs"
     shutil.rmtree(docs, ignore_errors=True)

@@ -29,8 +29,12 @@ class Rule(Params):
 
 
 class TableParams(Params):
-    """What the summary table is made of."""
+    """What the summary table is made of.
 
+    A `change-pair` has two dates and a label; an `aligned-pair` has two sensors' view of one ground.
+    """
+
+    kind: Literal["change-pair", "aligned-pair"] = "change-pair"
     before: str = "before"
     after: str = "after"
     label: str = "mask"

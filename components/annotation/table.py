@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from rasterio.warp import transform_bounds
 
 from components.annotation.agreement import Fit, fit, lone_fraction
+from components.annotation.digest import digest_of
 from components.annotation.rules import TableParams
 from components.errors import NotEnoughData
 from components.raster.dataset import Source
@@ -80,7 +80,7 @@ def _facts(before: Scene, after: Scene, label: Scene) -> dict[str, Any]:
         "same_bands": before.bands == after.bands,
         "same_unit": before.unit == after.unit,
         "unit": before.unit,
-        "dates_differ": _digest(before) != _digest(after),
+        "dates_differ": digest_of(before) != digest_of(after),
     }
 
 
@@ -103,8 +103,8 @@ def _measures(before: Scene, after: Scene, label: Scene, params: TableParams) ->
         "lone_fraction": lone_fraction(codes),
         **_class_shares(codes, labelled, known),
         **asdict(fitted),
-        "image_digest": _digest(before, after),
-        "label_digest": _digest(label),
+        "image_digest": digest_of(before, after),
+        "label_digest": digest_of(label),
     }
 
 
@@ -127,11 +127,3 @@ def overlap(label: Grid, image: Grid) -> float:
     width = max(0.0, min(east, bounds[2]) - max(west, bounds[0]))
     height = max(0.0, min(north, bounds[3]) - max(south, bounds[1]))
     return min(1.0, width * height / ((east - west) * (north - south)))
-
-
-def _digest(*scenes: Scene) -> str:
-    digest = hashlib.sha256()
-    for scene in scenes:
-        digest.update(f"{scene.array.dtype}{scene.array.shape}".encode())
-        digest.update(np.ascontiguousarray(scene.array).tobytes())
-    return digest.hexdigest()

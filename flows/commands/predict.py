@@ -36,7 +36,7 @@ def predict(
     """Predict with the version in service.
 
     Examples: `swath predict change-burned before.tif after.tif -o change.tif`
-    `swath predict coregistration-s1s2 s1.tif s2.tif -o registered.tif --flow flow.tif --points check.txt`
+    `swath predict coregistration-templates s1.tif s2.tif -o registered.tif --flow flow.tif --points check.txt`
     """
     from components.deployment.loading import load_version
     from components.inference.files import predict_file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -18,11 +19,15 @@ from components.raster.encoding import Encoding
 from components.raster.scene import Scene
 from components.simulation.optical import optical_pair
 from components.simulation.radar_optical import radar_optical
+from components.simulation.radar_series import SPACING_DAYS, radar_series
+from components.simulation.radar_speckle import Speckle
 from components.simulation.territory import LEAST_SIDE_PX
 
 # The scale of Sentinel-2 products; 0 is free for nodata because the sensor's reflectance starts at 1e-4.
 REFLECTANCE = Encoding("uint16", scale=1e-4, nodata=0)
-ENCODINGS = {"before": REFLECTANCE, "after": REFLECTANCE, "mask": Encoding("uint8", nodata=255), "moving": REFLECTANCE}
+CODES = Encoding("uint8", nodata=255)
+ENCODINGS = {"before": REFLECTANCE, "after": REFLECTANCE, "mask": CODES, "moving": REFLECTANCE, "kind": CODES}
+SERIES_DATES, SERIES_SPECKLE = 24, Speckle(looks=4.4, correlation_px=0.5)
 
 Seen = tuple[dict[str, Scene], dict[str, Any]]  # scenes by role, and what the item says of them
 
@@ -41,7 +46,7 @@ class Simulation(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    view: Literal["optical-pair", "radar-optical"] = "optical-pair"
+    view: Literal["optical-pair", "radar-optical", "radar-series"] = "optical-pair"
     shape: tuple[int, int] = Field((256, 256), description="rows and columns of a place")
     places: tuple[Place, ...] = Field(min_length=1)
 
@@ -112,7 +117,18 @@ def _radar_optical(seed: int, shape: tuple[int, int]) -> Seen:
     return scenes, {"swath:seed": seed, "swath:averaged_dates": look.dates, **about}
 
 
+def _radar_series(seed: int, shape: tuple[int, int]) -> Seen:
+    """A file a date, named by its day; what changed, from which date to which; the last date without speckle."""
+    series = radar_series(seed, shape, dates=SERIES_DATES, seen=SERIES_SPECKLE)
+    dates = {f"date-{date:%Y%m%d}": series.stack.scene(index) for index, date in enumerate(series.stack.dates)}
+    last = series.stack.scene(len(series.stack.dates) - 1)
+    truth = {"kind": series.kind, "span": series.span, "reflectivity": replace(last, array=series.reflectivity[-1])}
+    about = {"swath:seed": seed, "swath:looks": SERIES_SPECKLE.looks, "swath:spacing_days": SPACING_DAYS}
+    return {**dates, **truth}, about
+
+
 VIEWS: dict[str, Callable[[int, tuple[int, int]], Seen]] = {
     "optical-pair": _optical_pair,
     "radar-optical": _radar_optical,
+    "radar-series": _radar_series,
 }

@@ -27,6 +27,7 @@ SERIES_CLASSES = (
 BANDS = ("VV", "VH")
 SPAN = ("first", "last")
 PIXEL_SIZE_M = 10.0
+SPACING_DAYS = 12.0
 # gamma0 of usual ground, linear: VV and VH of open land, water, and what buildings and boats reflect.
 LAND, WATER = np.array([0.10, 0.02], np.float32), np.array([0.010, 0.0015], np.float32)
 BUILT, SHIP = np.array([0.9, 0.12], np.float32), np.array([1.5, 0.15], np.float32)
@@ -70,7 +71,12 @@ class _Ground:
 
 
 def radar_series(
-    seed: int, shape: tuple[int, int] = (128, 128), *, dates: int = 60, spacing_days: float = 12, seen: Speckle
+    seed: int,
+    shape: tuple[int, int] = (128, 128),
+    *,
+    dates: int = 60,
+    spacing_days: float = SPACING_DAYS,
+    seen: Speckle,
 ) -> RadarSeries:
     """A series of VV and VH: a lake with boats in the east, fields in the west, building sites and a flood between.
 

@@ -1,6 +1,10 @@
 import numpy as np
 import pytest
+import yaml
 
+from components.raster.dataset import read_sources
+from components.raster.io import read_scene
+from components.simulation.dataset import simulate
 from components.simulation.radar_series import BOAT, CONSTRUCTION, FIELD, FLOOD, STABLE, radar_series
 from components.simulation.radar_speckle import Speckle, speckle
 
@@ -56,3 +60,17 @@ def test_each_kind_lasts_as_long_as_it_should(series):
 def test_series_that_are_too_small_are_refused():
     with pytest.raises(ValueError, match="96 px and 8 dates"):
         radar_series(1, (64, 64), seen=Speckle())
+
+
+def test_a_dataset_of_series_has_a_file_a_date_and_the_truth_beside_them(tmp_path):
+    declared = {"view": "radar-series", "shape": [96, 96], "places": [{"name": "one", "seed": 5}]}
+    (tmp_path / "dataset.yaml").write_text(yaml.safe_dump({"simulation": declared}))
+
+    (source,) = read_sources(simulate(tmp_path))
+
+    dates = sorted(role for role in source.files if role.startswith("date-"))
+    assert len(dates) == 24 and dates[0] == "date-20220105"
+    assert set(source.files) - set(dates) == {"kind", "span", "reflectivity"}
+    noisy, clean = read_scene(source.files[dates[-1]]), read_scene(source.files["reflectivity"])
+    assert noisy.time == clean.time and noisy.unit == clean.unit == "intensity"
+    assert np.mean(noisy.array / clean.array) == pytest.approx(1, abs=0.02)

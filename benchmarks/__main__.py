@@ -1,12 +1,14 @@
-"""Every benchmark beside its limit: `python -m benchmarks [name ...]`; writes benchmarks/results.md.
+"""Every benchmark beside its limit: `python -m benchmarks [name ...]`; writes results.json and the table in README.md.
 
-Ratios are taken within one run, so that a busy or slow machine cancels out.
+Ratios are taken within one run, so that a busy or slow machine cancels out. Named benchmarks replace their own rows
+and leave the others as they were measured, as long as the machine is the same.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import platform
 import sys
 from pathlib import Path
@@ -17,6 +19,8 @@ import psutil
 FOLDER = Path(__file__).parent
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_")))
 BEGIN, END = "<!-- limits: written by `make bench` -->", "<!-- /limits -->"
+RESULTS = FOLDER / "results.json"
+Rows = list[dict[str, Any]]
 LONG = ("soak",)  # only when named: a quarter of an hour
 
 
@@ -31,23 +35,27 @@ def main() -> int:
     )
     usual = tuple(name for name in NAMES if name not in LONG)
     chosen = parser.parse_args().names or usual
-    rows: list[dict[str, Any]] = []
+    measured: dict[str, Rows] = {}
     for name in chosen:
         sys.stderr.write(f"{name} ...\n")
-        rows += importlib.import_module(f"benchmarks.{name}").measure()
-    text = table(rows)
-    print(text)
-    if set(chosen) == set(usual):
-        (FOLDER / "results.md").write_text(text)
-        _into_readme(text)
-    return 1 if any(not met(row) for row in rows) else 0
+        measured[name] = importlib.import_module(f"benchmarks.{name}").measure()
+        print(table(measured[name]))
+    machine = _machine()
+    kept = _known(machine) | measured
+    RESULTS.write_text(json.dumps({"machine": machine, "rows": dict(sorted(kept.items()))}, indent=1) + "\n")
+    _into_readme(f"Measured on: {machine}.\n\n" + table([row for name in sorted(kept) for row in kept[name]]))
+    return 1 if any(not met(row) for rows in measured.values() for row in rows) else 0
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """The rows as Markdown, with the machine that they were measured on."""
-    memory = psutil.virtual_memory().total / 2**30
-    machine = f"{_processor()}, {psutil.cpu_count()} cores, {memory:.0f} GiB, Python {platform.python_version()}"
-    lines = [f"Measured on: {machine}.", "", "| what | measured | limit | |", "| --- | ---: | ---: | --- |"]
+def _known(machine: str) -> dict[str, Rows]:
+    """The rows of earlier runs on this machine, by benchmark; of another machine none is kept."""
+    earlier = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"machine": machine, "rows": {}}
+    return {name: rows for name, rows in earlier["rows"].items() if earlier["machine"] == machine and name in NAMES}
+
+
+def table(rows: Rows) -> str:
+    """The rows as Markdown."""
+    lines = ["| what | measured | limit | |", "| --- | ---: | ---: | --- |"]
     for row in rows:
         sign = "at most" if row.get("less_is_better") else "at least"
         lines.append(
@@ -68,6 +76,11 @@ def met(row: dict[str, Any]) -> bool:
     """Whether the measured value keeps its limit."""
     good: bool = row["value"] <= row["limit"] if row.get("less_is_better") else row["value"] >= row["limit"]
     return good
+
+
+def _machine() -> str:
+    memory = psutil.virtual_memory().total / 2**30
+    return f"{_processor()}, {psutil.cpu_count()} cores, {memory:.0f} GiB, Python {platform.python_version()}"
 
 
 def _processor() -> str:

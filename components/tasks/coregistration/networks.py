@@ -146,7 +146,7 @@ class FlowNetwork:
     @property
     def _sides(self) -> dict[str, tuple[int, int]]:
         """Which encoder sees which image, for networks that have several."""
-        if not self.family.twinned:
+        if not (self.family.twinned or self.family.started):
             return {}
         return {"sensors": ((REFERENCE, MOVING).index(self.sensors[0]), (REFERENCE, MOVING).index(self.sensors[1]))}
 

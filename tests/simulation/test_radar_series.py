@@ -74,3 +74,8 @@ def test_a_dataset_of_series_has_a_file_a_date_and_the_truth_beside_them(tmp_pat
     noisy, clean = read_scene(source.files[dates[-1]]), read_scene(source.files["reflectivity"])
     assert noisy.time == clean.time and noisy.unit == clean.unit == "intensity"
     assert np.mean(noisy.array / clean.array) == pytest.approx(1, abs=0.02)
+
+
+def test_places_of_two_seeds_lie_on_different_ground():
+    one, other = (radar_series(seed, (96, 96), dates=8, seen=Speckle(4.4)).kind.grid.bounds for seed in (1, 2))
+    assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]

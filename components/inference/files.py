@@ -26,7 +26,7 @@ from components.raster.scene import Scene
 from components.raster.vectors import to_geojson
 
 Bands = Mapping[str, Sequence[str]]
-LEAST_CACHE, MOST_CACHE = 32 * 2**20, 256 * 2**20  # bytes of decoded blocks
+LEAST_CACHE, MOST_CACHE = 16 * 2**20, 256 * 2**20  # bytes of decoded blocks
 
 
 @dataclass(frozen=True)

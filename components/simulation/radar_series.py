@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.raster.scene import Class, Scene, Stack
-from components.simulation.noise import Float, fractal, stream
 from components.simulation import optical
+from components.simulation.noise import Float, fractal, stream
 from components.simulation.radar_speckle import Speckle, speckle
 
 STABLE, CONSTRUCTION, BOAT, FLOOD, FIELD = range(5)
@@ -80,10 +80,10 @@ def radar_series(
     One seed gives the same bytes. Dates are ``spacing_days`` apart from January 2022 on.
 
     Raises:
-        ValueError: if a side is shorter than 96 px, or there are fewer than 8 dates.
+        ValueError: if a side is shorter than 96 px, or there are fewer than 10 dates.
     """
-    if min(shape) < 96 or dates < 8:
-        raise ValueError(f"a series needs 96 px and 8 dates, got {shape} and {dates}")
+    if min(shape) < 96 or dates < 10:
+        raise ValueError(f"a series needs 96 px and 10 dates, got {shape} and {dates}")
     when = tuple(_START + timedelta(days=spacing_days * index) for index in range(dates))
     ground = _land(seed, shape, dates)
     _fields(ground, seed, when)

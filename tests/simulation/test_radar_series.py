@@ -78,5 +78,5 @@ def test_a_dataset_of_series_has_a_file_a_date_and_the_truth_beside_them(tmp_pat
 
 
 def test_places_of_two_seeds_lie_on_different_ground():
-    one, other = (radar_series(seed, (96, 96), dates=8, seen=Speckle(4.4)).kind.grid.bounds for seed in (1, 2))
+    one, other = (radar_series(seed, (96, 96), dates=10, seen=Speckle(4.4)).kind.grid.bounds for seed in (1, 2))
     assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]

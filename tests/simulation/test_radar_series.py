@@ -58,7 +58,7 @@ def test_each_kind_lasts_as_long_as_it_should(series):
 
 
 def test_series_that_are_too_small_are_refused():
-    with pytest.raises(ValueError, match="96 px and 8 dates"):
+    with pytest.raises(ValueError, match="96 px and 10 dates"):
         radar_series(1, (64, 64), seen=Speckle())
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from components.raster.scene import Class, Scene, Stack
 from components.simulation import optical
 from components.simulation.noise import Float, fractal, stream
-from components.simulation.radar_speckle import Speckle, speckle
+from components.simulation.speckle import Speckle, speckle
 
 STABLE, CONSTRUCTION, BOAT, FLOOD, FIELD = range(5)
 SERIES_CLASSES = (

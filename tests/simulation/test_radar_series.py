@@ -6,7 +6,7 @@ from components.raster.dataset import read_sources
 from components.raster.io import read_scene
 from components.simulation.dataset import simulate
 from components.simulation.radar_series import BOAT, CONSTRUCTION, FIELD, FLOOD, STABLE, radar_series
-from components.simulation.radar_speckle import Speckle, speckle
+from components.simulation.speckle import Speckle, speckle
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from components.raster.dataset import read_sources, write_source
 from components.raster.grid import Window
 from components.raster.radiometry import log_mean
 from components.simulation.radar_series import FIELD, STABLE, radar_series
-from components.simulation.radar_speckle import Speckle
+from components.simulation.speckle import Speckle
 from components.tasks.bundle import module_state, restore
 from components.tasks.chips import Chip, pack
 from components.tasks.despeckling import TASK

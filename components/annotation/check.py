@@ -15,6 +15,7 @@ import pandas as pd
 
 from components.annotation.aligned import summarise_aligned
 from components.annotation.rules import read_expectations
+from components.annotation.series import summarise_series
 from components.annotation.table import summarise
 from components.annotation.validation import RuleResult, run_suite
 from components.errors import QualityFailed
@@ -23,7 +24,7 @@ from components.raster.dataset import read_sources
 logger = logging.getLogger(__name__)
 
 RAW = "raw"
-_TABLES = {"change-pair": summarise, "aligned-pair": summarise_aligned}
+_TABLES = {"change-pair": summarise, "aligned-pair": summarise_aligned, "series": summarise_series}
 DIGITS = 6  # of numbers in the table: the last bits of a float are no finding
 
 

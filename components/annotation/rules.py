@@ -31,13 +31,15 @@ class Rule(Params):
 class TableParams(Params):
     """What the summary table is made of.
 
-    A `change-pair` has two dates and a label; an `aligned-pair` has two sensors' view of one ground.
+    A `change-pair` has two dates and a label; an `aligned-pair` has two sensors' view of one ground; a `series` has
+    many dates of one radar.
     """
 
-    kind: Literal["change-pair", "aligned-pair"] = "change-pair"
+    kind: Literal["change-pair", "aligned-pair", "series"] = "change-pair"
     before: str = "before"
     after: str = "after"
     label: str = "mask"
+    date_prefix: str = Field("date-", description="roles of the dates of a series begin with it")
     unchanged: int = Field(0, description="class code that means no change")
     evidence: Evidence = "magnitude"
     window_px: int = Field(128, ge=32, description="edge of the chips that get a row of their own")

@@ -20,7 +20,7 @@ from components.raster.scene import Scene
 from components.simulation.optical import optical_pair
 from components.simulation.radar_optical import radar_optical
 from components.simulation.radar_series import SPACING_DAYS, radar_series
-from components.simulation.radar_speckle import Speckle
+from components.simulation.speckle import Speckle
 from components.simulation.territory import LEAST_SIDE_PX
 
 # The scale of Sentinel-2 products; 0 is free for nodata because the sensor's reflectance starts at 1e-4.

@@ -13,7 +13,7 @@ from components.simulation.landcover import Cover
 from components.simulation.noise import Float, stream
 from components.simulation.phenology import Season
 from components.simulation.sensor import moved
-from components.simulation.speckle import speckle
+from components.simulation.speckle import Speckle, speckle
 from components.simulation.terrain import slope
 from components.simulation.territory import PIXEL_SIZE_M, Territory
 
@@ -63,10 +63,10 @@ def radar(land: Territory, season: Season, weather: Weather, look: Look, name: s
     if look.layover:
         ground = _displaced(ground, land.terrain.height_m, look)
     rng = stream(land.seed, f"{name} speckle")
-    looks = look.looks * look.dates
+    seen = Speckle(look.looks * look.dates, look.blur_px, wraps=False)
     return np.stack(
         [
-            moved(ground[band], look.blur_px, (0.0, 0.0)) * speckle(rng, land.shape, looks=looks, blur_px=look.blur_px)
+            moved(ground[band], look.blur_px, (0.0, 0.0)) * speckle(rng, land.shape, seen)
             for band in range(len(POLARISATIONS))
         ]
     )

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
-from rasterio.crs import CRS
 
-from components.raster.grid import Grid
 from components.raster.scene import Class, Scene, Stack
+from components.simulation import optical
 from components.simulation.noise import Float, fractal, stream
-from components.simulation.radar_speckle import Speckle, speckle
+from components.simulation.speckle import Speckle, speckle
 
 STABLE, CONSTRUCTION, BOAT, FLOOD, FIELD = range(5)
 SERIES_CLASSES = (
@@ -26,7 +24,6 @@ SERIES_CLASSES = (
 )
 BANDS = ("VV", "VH")
 SPAN = ("first", "last")
-PIXEL_SIZE_M = 10.0
 SPACING_DAYS = 12.0
 # gamma0 of usual ground, linear: VV and VH of open land, water, and what buildings and boats reflect.
 LAND, WATER = np.array([0.10, 0.02], np.float32), np.array([0.010, 0.0015], np.float32)
@@ -83,10 +80,10 @@ def radar_series(
     One seed gives the same bytes. Dates are ``spacing_days`` apart from January 2022 on.
 
     Raises:
-        ValueError: if a side is shorter than 96 px, or there are fewer than 8 dates.
+        ValueError: if a side is shorter than 96 px, or there are fewer than 10 dates.
     """
-    if min(shape) < 96 or dates < 8:
-        raise ValueError(f"a series needs 96 px and 8 dates, got {shape} and {dates}")
+    if min(shape) < 96 or dates < 10:
+        raise ValueError(f"a series needs 96 px and 10 dates, got {shape} and {dates}")
     when = tuple(_START + timedelta(days=spacing_days * index) for index in range(dates))
     ground = _land(seed, shape, dates)
     _fields(ground, seed, when)
@@ -95,7 +92,7 @@ def radar_series(
     _flood(ground, rng)
     _boats(ground, rng)
     noisy = ground.clean * speckle(stream(seed, "series speckle"), ground.clean.shape, seen)
-    grid = Grid(CRS.from_epsg(32631), Affine(PIXEL_SIZE_M, 0, 500_000, 0, -PIXEL_SIZE_M, 5_400_000), shape)
+    grid = optical.place(seed, shape)  # places of two seeds never touch: what is split by place is split on the ground
     stack = Stack(noisy, grid, BANDS, "intensity", when, float("nan"), "1")
     kind = Scene(ground.kind[None], grid, ("kind",), "class", 255, when[-1], SERIES_CLASSES)
     return RadarSeries(stack, ground.clean, kind, Scene(ground.span, grid, SPAN, "1", None, when[-1]))

@@ -6,7 +6,7 @@ from components.raster.dataset import read_sources
 from components.raster.io import read_scene
 from components.simulation.dataset import simulate
 from components.simulation.radar_series import BOAT, CONSTRUCTION, FIELD, FLOOD, STABLE, radar_series
-from components.simulation.radar_speckle import Speckle, speckle
+from components.simulation.speckle import Speckle, speckle
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_each_kind_lasts_as_long_as_it_should(series):
 
 
 def test_series_that_are_too_small_are_refused():
-    with pytest.raises(ValueError, match="96 px and 8 dates"):
+    with pytest.raises(ValueError, match="96 px and 10 dates"):
         radar_series(1, (64, 64), seen=Speckle())
 
 
@@ -75,3 +75,8 @@ def test_a_dataset_of_series_has_a_file_a_date_and_the_truth_beside_them(tmp_pat
     noisy, clean = read_scene(source.files[dates[-1]]), read_scene(source.files["reflectivity"])
     assert noisy.unit == clean.unit == "intensity"
     assert np.mean(noisy.array / clean.array) == pytest.approx(1, abs=0.02)
+
+
+def test_places_of_two_seeds_lie_on_different_ground():
+    one, other = (radar_series(seed, (96, 96), dates=10, seen=Speckle(4.4)).kind.grid.bounds for seed in (1, 2))
+    assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]

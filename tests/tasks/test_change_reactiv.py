@@ -6,7 +6,7 @@ import pytest
 
 from components.errors import BandMismatch, NotEnoughData, UnitMismatch
 from components.simulation.radar_series import FIELD, FLOOD, radar_series
-from components.simulation.radar_speckle import Speckle
+from components.simulation.speckle import Speckle
 from components.tasks.change.omnibus import Omnibus
 from components.tasks.change.reactiv import Reactiv, detect, estimated_looks
 from components.tasks.change.reactiv_composite import Caps, Look, composite

@@ -6,7 +6,7 @@ import pytest
 from components.errors import NotEnoughData
 from components.raster.scene import Scene
 from components.simulation.radar_series import BOAT, CONSTRUCTION, FLOOD, radar_series
-from components.simulation.radar_speckle import Speckle
+from components.simulation.speckle import Speckle
 from components.tasks.change.activity import GONE, NEW, QUIET, activity, events, frozen_background
 from components.tasks.change.reactiv import detect
 from components.tasks.change.reactiv_dating import (

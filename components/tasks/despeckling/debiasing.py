@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 
-from components.tasks.despeckling.speckled import speckled
+from components.simulation.speckle import Speckle, speckled
 from components.tasks.despeckling.windows import Image
 
 SIDE_PX = 320
@@ -29,5 +29,5 @@ def calibrated(filtering: Filtering, intensity: Image, looks: float, *settings: 
 @cache
 def homogeneous_gain(filtering: Filtering, looks: float, *settings: Hashable) -> float:
     """Mean of simulated speckle over the mean of what the filter makes of it."""
-    noisy = speckled(np.ones((SIDE_PX, SIDE_PX)), looks, SEED)
+    noisy = speckled(np.ones((SIDE_PX, SIDE_PX)), Speckle(looks), SEED)
     return float(noisy.mean(dtype=np.float64) / filtering(noisy, looks, *settings).mean(dtype=np.float64))

@@ -1,11 +1,12 @@
-"""What a run of this task may say in the section `method` of its parameters."""
+"""What a run of this task may say in the sections `prepare` and `method` of its parameters."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from components.errors import BadParams
 from components.raster.bands import canonical
 from components.tasks.params import Params, RunParams, options
 
@@ -15,6 +16,12 @@ ClassicalName = Literal[
 ]
 NetworkName = Literal["dilated-residual"]
 LossName = Literal["l1", "l2", "likelihood", "histogram"]
+
+
+class PrepareOptions(Params):
+    """How large a chip may be."""
+
+    block_px: int = Field(512, ge=64, description="scenes beyond this many pixels a side are cut into chips")
 
 
 class MethodOptions(Params):
@@ -35,16 +42,52 @@ class MethodOptions(Params):
         1, description="2: every second pixel is filtered with its like; for complex products sampled far too finely"
     )
 
+    width: int = Field(64, ge=1, description="channels of the network")
+    crop_px: int = Field(64, ge=33)
+    crops: int = Field(100_000, ge=1, description="distinct training pairs; passes repeat after them")
+    lag_dates: int | None = Field(None, ge=1, description="how many dates apart a pair may lie; null: any")
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        if self.name == "dilated-residual" and self.looks is None:
+            raise ValueError("looks: training needs the equivalent number of looks, because it decides the debiasing")
+        if self.name == "dilated-residual" and self.spacing_px != 1:
+            raise ValueError("spacing_px: the network learns correlated speckle as it is, only filters are interleaved")
+        return self
+
+    @property
+    def assumed_looks(self) -> float:
+        """The declared looks, which every run of a network has.
+
+        Raises:
+            ValueError: if they are to be estimated.
+        """
+        if self.looks is None:
+            raise ValueError("method.looks is null")
+        return self.looks
+
     @property
     def canonical_bands(self) -> tuple[str, ...]:
         """The bands by their one canonical name."""
         return tuple(canonical(name) for name in self.bands)
 
 
-def method_options(params: RunParams) -> MethodOptions:
-    """The section `method` of a run.
+def prepare_options(params: RunParams) -> PrepareOptions:
+    """The section `prepare` of a run.
 
     Raises:
         BadParams: names the key and the problem.
     """
-    return options(MethodOptions, params.method, "despeckling: method")
+    return options(PrepareOptions, params.prepare, "despeckling: prepare")
+
+
+def method_options(params: RunParams) -> MethodOptions:
+    """The section `method` of a run.
+
+    Raises:
+        BadParams: names the key and the problem; a run filters scenes, and one scene has no mean over dates.
+    """
+    method = options(MethodOptions, params.method, "despeckling: method")
+    if method.name == "temporal-multilook":
+        raise BadParams("despeckling: method", "name: temporal-multilook needs a series, and a run filters one scene")
+    return method

@@ -18,6 +18,8 @@ from components.tasks.despeckling.options import MethodOptions
 
 NOISY, SERIES = "noisy", "series"
 FILTERED, RATIO = "filtered", "ratio"
+REFLECTIVITY, KIND = "reflectivity", "kind"  # targets to be scored on: the truth, and what ground it is
+OTHER, STABLE = "other", "stable"  # targets to learn from: another date, and where it shows the same ground
 
 
 def noisy_of(scenes: Mapping[str, Value], options: MethodOptions) -> Scene:

@@ -9,13 +9,13 @@ from components.errors import BadParams, BandMismatch, NotEnoughData, UnitMismat
 from components.inference.tiled import predict
 from components.raster.radiometry import in_unit
 from components.raster.scene import Scene, Stack
+from components.simulation.speckle import Speckle, speckled
 from components.tasks.despeckling import local
 from components.tasks.despeckling.classical import FILTERS, Filter, SceneFilter, classical
 from components.tasks.despeckling.matching import Search
 from components.tasks.despeckling.options import MethodOptions, method_options
 from components.tasks.despeckling.sar_bm3d import sar_bm3d
 from components.tasks.despeckling.scenes import FILTERED, NOISY, RATIO, SERIES
-from components.tasks.despeckling.speckled import speckled
 from components.tasks.params import RunParams
 from tests.scenes import JUNE, MARCH, make_grid
 
@@ -24,7 +24,7 @@ NAMES = sorted(FILTERS)
 
 def noisy_scene(shape=(72, 96), looks=4.4, seed=0):
     smooth = np.where(np.indices(shape).sum(0) // 24 % 2, 0.2, 0.05)
-    array = np.stack([speckled(smooth, looks, seed), speckled(smooth / 5, looks, seed + 100)])
+    array = np.stack([speckled(smooth, Speckle(looks), seed), speckled(smooth / 5, Speckle(looks), seed + 100)])
     array[:, :3] = np.nan
     array[1, 40:44, 50:60] = np.nan
     return Scene(array, make_grid(shape), ("VV", "VH"), "intensity", float("nan"), MARCH)
@@ -115,7 +115,7 @@ def test_a_scene_without_any_pixel_is_answered_without_any():
 
 def series(count=16, unit="intensity"):
     grid, dates = make_grid((40, 40)), tuple(datetime(2024, 1, 1 + day, tzinfo=MARCH.tzinfo) for day in range(count))
-    array = np.stack([speckled(np.full((40, 40), 0.1), 1, seed)[None] for seed in range(count)])
+    array = np.stack([speckled(np.full((40, 40), 0.1), Speckle(1), seed)[None] for seed in range(count)])
     return in_unit(Stack(array, grid, ("VV",), "intensity", dates), unit)
 
 

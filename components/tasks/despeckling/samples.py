@@ -1,0 +1,109 @@
+"""From series to samples: pairs of dates to learn from without truth, the last date to be scored on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+
+from components.raster.grid import Grid, Window
+from components.raster.radiometry import in_unit
+from components.raster.scene import Array, Scene, Stack
+from components.tasks.chips import Chip, Prepared, Split
+from components.tasks.despeckling.options import MethodOptions
+from components.tasks.despeckling.scenes import NOISY, OTHER, SERIES, STABLE
+from components.tasks.despeckling.stability import stable
+from components.tasks.seam import Sample, Samples
+
+
+class LastDates:
+    """The last date of every chip as the noisy scene, with what is known of the truth."""
+
+    def __init__(self, prepared: Prepared, ids: tuple[str, ...]) -> None:
+        self.prepared, self.ids = prepared, ids
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> Sample:
+        chip = self.prepared.chip(self.ids[index])
+        series = _series(chip)
+        return Sample(chip.id, chip.place, {NOISY: series.scene(len(series.dates) - 1)}, chip.targets)
+
+
+class Pairs:
+    """Windows of two dates of one place, turned and flipped: a function of seed and index alone.
+
+    The target `other` is the second date; `stable` is 1 where both dates show the same ground, band by band, and 0
+    where they do not: there nothing can be learnt. Dates are at most ``lag_dates`` apart, in either order.
+    """
+
+    def __init__(self, prepared: Prepared, ids: tuple[str, ...], options: MethodOptions, seed: int) -> None:
+        self.prepared, self.ids, self.options, self.seed = prepared, ids, options, seed
+
+    def __len__(self) -> int:
+        return self.options.crops
+
+    def __getitem__(self, index: int) -> Sample:
+        if not 0 <= index < len(self):
+            raise IndexError(f"pair {index} of {len(self)}")
+        rng = np.random.default_rng((self.seed, index))
+        chip_id = self.ids[int(rng.integers(len(self.ids)))]
+        series = _series(self._window(chip_id, rng))
+        one, other = self._dates(len(series.dates), rng)
+        turns, flip = int(rng.integers(4)), bool(rng.integers(2))
+        first, second = (in_unit(series.scene(date), "intensity") for date in (one, other))
+        looks, area = self.options.assumed_looks, self.options.oversampling**2
+        same = np.stack([stable(*bands, looks, area) for bands in zip(first.array, second.array, strict=True)])
+        scenes = {NOISY: series.scene(one), OTHER: second, STABLE: _mask(first, same)}
+        turned = {name: _placed(scene, _turned(scene.array, turns, flip)) for name, scene in scenes.items()}
+        noisy = turned.pop(NOISY)
+        return Sample(f"{chip_id}#{index}", self.prepared.place(chip_id), {NOISY: noisy}, turned)
+
+    def _window(self, chip_id: str, rng: np.random.Generator) -> Chip:
+        """A random window of at most ``crop_px`` a side."""
+        size, shape = self.options.crop_px, self.prepared.shape(chip_id)
+        row, col = (int(rng.integers(max(side - size, 0) + 1)) for side in shape)
+        return self.prepared.chip(chip_id, Window(row, col, min(size, shape[0]), min(size, shape[1])))
+
+    def _dates(self, count: int, rng: np.random.Generator) -> tuple[int, int]:
+        """Two different dates that lie near each other."""
+        one = int(rng.integers(count))
+        reach = self.options.lag_dates or count
+        near = [date for date in range(max(one - reach, 0), min(one + reach + 1, count)) if date != one]
+        return one, near[int(rng.integers(len(near)))]
+
+
+def samples_of(prepared: Prepared, split: Split, options: MethodOptions, seed: int) -> Samples:
+    """Pairs of dates for `train`, last dates for `val` and `test`."""
+    ids = prepared.ids(split)
+    return Pairs(prepared, ids, options, seed) if split == "train" else LastDates(prepared, ids)
+
+
+def _series(chip: Chip) -> Stack:
+    series = chip.inputs[SERIES]
+    assert isinstance(series, Stack), "a chip of this task holds a series"
+    return series
+
+
+def _mask(like: Scene, same: NDArray[np.bool_]) -> Scene:
+    return replace(like, array=same.astype(np.float32), unit="1", nodata=None)
+
+
+def _turned(array: Array, turns: int, flip: bool) -> Array:
+    """Turned by quarters, then mirrored left to right."""
+    turned = np.rot90(array, turns, (1, 2))
+    return np.ascontiguousarray(turned[:, :, ::-1] if flip else turned)
+
+
+def _placed(scene: Scene, array: Array) -> Scene:
+    """The scene with turned pixels; it has no place on the ground any more."""
+    return scene.with_array(array, grid=_no_place((array.shape[1], array.shape[2])))
+
+
+@lru_cache(maxsize=8)
+def _no_place(shape: tuple[int, int]) -> Grid:
+    return Grid(None, Affine.identity(), shape)

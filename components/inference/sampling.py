@@ -17,22 +17,24 @@ WHOLE_PX = 4096 * 4096  # up to this a survey sees every pixel
 BLOCK_PX = 256
 
 
-def survey_view(source: Source) -> Inputs:
+def survey_view(source: Source, most_px: int | None = None) -> Inputs:
     """The inputs whole, or blocks of 256 px spread evenly over the scene and laid side by side.
 
     Neighbours inside a block are those of the scene, so both the distribution of values and their texture are kept.
-    At most ``WHOLE_PX`` pixels; the same scene gives the same blocks. Blocks without data are left out.
+    At most ``most_px`` pixels (``WHOLE_PX`` for None, and never more), though one block at least; the same scene
+    gives the same blocks. Blocks without data are left out.
     """
     rows, cols = source.grid.shape
-    if rows * cols <= WHOLE_PX:
+    most_px = min(most_px or WHOLE_PX, WHOLE_PX)
+    if rows * cols <= most_px:
         return source.read(source.grid.window)
-    return _mosaic([inputs for window in _lattice((rows, cols)) if (inputs := _seen(source, window))], source)
+    return _mosaic([inputs for window in _lattice((rows, cols), most_px) if (inputs := _seen(source, window))], source)
 
 
-def _lattice(shape: tuple[int, int]) -> list[Window]:
+def _lattice(shape: tuple[int, int], most_px: int) -> list[Window]:
     """Blocks on a lattice with the proportions of the raster."""
     height, width = (min(BLOCK_PX, length) for length in shape)
-    most = WHOLE_PX // (height * width)
+    most = max(1, most_px // (height * width))
     down = min(shape[0] // height, max(1, isqrt(most * shape[0] // shape[1])))
     across = min(shape[1] // width, max(1, most // down))
     starts = (

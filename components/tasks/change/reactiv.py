@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from components.errors import BandMismatch, NotEnoughData
 from components.inference.method import Outputs
 from components.raster.scene import Scene, Stack, Value
-from components.tasks.change.pair import Ground, answer
+from components.tasks.change.events import EVENTS, LEAST_PX, events_of
+from components.tasks.change.pair import PROBABILITY, Ground, answer
 from components.tasks.change.reactiv_composite import COMPOSITE, Caps, Look, composite
 from components.tasks.change.reactiv_dating import WHEN, dated, days_of, lasting
 from components.tasks.change.reactiv_theory import LEAST_DATES, RATES, Stable, crest, looks_of_crest, stable
@@ -90,11 +91,12 @@ def estimated_looks(found: Moments) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class Reactiv:
-    """Change, its certainty, its dates and the composite of a series of ``bands``.
+    """Change, its certainty, its dates, its events and the composite of a series of ``bands``.
 
     ``looks`` None: estimated by the survey. ``caps`` are the amplitudes shown at full brightness. With ``season``
     pixels that vary with the year are no change; with ``least_days`` neither are events that end within as many days:
-    either way fields are left out of a search for building sites.
+    either way fields are left out of a search for building sites. Patches of fewer than ``least_px`` pixels (at the
+    edge of a tile: pieces of them) are no event.
     """
 
     bands: tuple[str, ...]
@@ -104,6 +106,7 @@ class Reactiv:
     caps: Caps | None = None
     season: Season | None = None
     least_days: float = 0.0
+    least_px: int = LEAST_PX
     halo_px: int | None = 0
 
     def survey(self, scenes: Mapping[str, Value]) -> Self:
@@ -113,7 +116,7 @@ class Reactiv:
         return replace(self, looks=looks, caps=self.caps or Caps.of(found))
 
     def predict(self, scenes: Mapping[str, Value]) -> Outputs:
-        """Outputs `change`, `probability`, `when` (kind, first and last date, onset and its error) and `composite`.
+        """Outputs `change`, `probability`, `when` (kind, first and last day, onset, error), `events`, `composite`.
 
         `probability` is 1 less the share of stable pixels that vary as much; it is no posterior.
         """
@@ -131,7 +134,11 @@ class Reactiv:
         if self.least_days > 0:
             when = lasting(when, self.least_days, days_of(stack.dates)[-1])
             changed = np.isfinite(when.array[0])
-        return {**answer(ground, changed, self._certainty(found, changed)), WHEN: when, COMPOSITE: rgb}
+        said = answer(ground, changed, self._certainty(found, changed))
+        certainty = said[PROBABILITY]
+        assert isinstance(certainty, Scene)
+        events = events_of(when, certainty, stack.dates[0], self.least_px)
+        return {**said, WHEN: when, EVENTS: events, COMPOSITE: rgb}
 
     @staticmethod
     def _certainty(found: Detection, changed: NDArray[np.bool_]) -> NDArray[np.float32]:

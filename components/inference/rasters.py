@@ -22,7 +22,7 @@ from components.raster.stacks import StackSource
 
 Bands = Mapping[str, Sequence[str]]
 Readable = Path | StackSource
-LEAST_CACHE, MOST_CACHE = 32 * 2**20, 256 * 2**20  # bytes of decoded blocks
+LEAST_CACHE, MOST_CACHE = 16 * 2**20, 256 * 2**20  # bytes of decoded blocks
 MOST_VALUES = 2**25  # of all dates and bands of a series in one tile, or in the survey: 128 MiB
 
 

@@ -25,7 +25,7 @@ from components.tasks.seam import Network, Sample
 from models.flow_estimate import Step
 
 NAMES = list(FAMILIES)
-WIDTHS = {"flownet-s": 0.125, "pwc-net": 0.25, "pwc-net-multimodal": 0.25, "recurrent-flow": 0.5}
+WIDTHS = {"flownet-s": 0.125, "pwc-net": 0.25, "pwc-net-multimodal": 0.25, "recurrent-flow": 0.5, "refined-templates": 0.5}
 SAR = {"sensor": "sentinel-1", "bands": ["VV", "VH"], "unit": "intensity"}
 OPTICAL = {"sensor": "sentinel-2", "bands": ["B02", "B08"], "unit": "reflectance"}
 RELATED = {True: "related", False: "of two places"}
@@ -299,3 +299,23 @@ def test_a_small_multimodal_network_learns_one_pair():
     assert np.linalg.norm(flow_of(64), axis=0).mean() > 2
     assert errors.mean() < 0.5
     assert outputs["confidence"].array.mean() > 0.7
+
+
+def test_a_refining_network_begins_near_the_flow_that_it_refines():
+    method = network("refined-templates")
+    pair = sample(3, side=96)
+    arguments, _ = method.encode(pair.inputs)
+    with torch.inference_mode():
+        said = method.compute(tuple(torch.from_numpy(each)[None] for each in arguments))[0, :2].numpy()
+    inner = np.s_[:, 8:-8, 8:-8]
+    assert np.abs(arguments[2][:2]).max() > 0.5  # there is a flow to begin with
+    assert np.abs(said - arguments[2][:2])[inner].mean() < 0.3
+
+
+def test_a_refining_network_asks_for_a_start_and_others_refuse_one():
+    image = torch.zeros(1, 9, 64, 64)
+    start = torch.zeros(1, 3, 64, 64)
+    with pytest.raises(ValueError, match="with a start got none"):
+        network("refined-templates", view="structure").module(image, image)
+    with pytest.raises(ValueError, match="without a start got one"):
+        network("recurrent-flow", view="structure").module(image, image, start=start)

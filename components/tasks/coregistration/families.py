@@ -26,6 +26,7 @@ class Family(NamedTuple):
     halo_px: int
     blend_px: int
     twinned: bool  # an encoder for each sensor, trained on pairs of one sensor beside the pairs of two
+    started: bool = False  # refines the flow of template matching
 
 
 def _flownet(options: MethodOptions, _sensors: int) -> nn.Module:
@@ -46,9 +47,15 @@ def _recurrent(options: MethodOptions, sensors: int) -> nn.Module:
     return RecurrentFlow(channels_of(options), options.width, sensors, options.iterations)
 
 
+def _refined(options: MethodOptions, sensors: int) -> nn.Module:
+    return RecurrentFlow(channels_of(options), options.width, sensors, options.iterations, started=True)
+
+
 FAMILIES = {
     "flownet-s": Family(_flownet, 64, 128, 64, twinned=False),
     "pwc-net": Family(_pwcnet, 64, 128, 64, twinned=False),
     "pwc-net-multimodal": Family(_multimodal, 32, 128, 64, twinned=True),
     "recurrent-flow": Family(_recurrent, 4, 96, 64, twinned=True),
+    # Tiles begin on multiples of the distance of the templates, so that neighbours match the same windows.
+    "refined-templates": Family(_refined, 16, 128, 64, twinned=False, started=True),
 }

@@ -16,7 +16,7 @@ from components.inference.method import Arguments, Outputs
 from components.inference.tiled import predict_whole
 from components.raster.scene import Value
 from components.tasks.bundle import load_module
-from components.tasks.coregistration.batches import Statistics, batch_of
+from components.tasks.coregistration.batches import Statistics, batch_of, start_of
 from components.tasks.coregistration.families import FAMILIES, Family
 from components.tasks.coregistration.losses import confidence_loss, flow_loss
 from components.tasks.coregistration.options import MethodOptions, SensorOptions
@@ -69,15 +69,20 @@ class FlowNetwork:
         return predict_whole(self, scenes)
 
     def encode(self, scenes: Mapping[str, Value]) -> tuple[Arguments, Pair]:
-        """The two views, each (channel, row, col), 0 where there is no pixel; and the pair for `decode`."""
+        """The two views, each (channel, row, col), 0 where there is no pixel; and the pair for `decode`.
+
+        A network that refines a flow is given that flow third.
+        """
         pair = pair_of(scenes, self.options)
         known = _statistics(pair) if self.statistics is None else self.statistics
         views = (grey(pair.reference, known[REFERENCE]), grey(pair.moving, known[MOVING]))
-        return tuple(network_view(view, self.options) for view in views), pair
+        starts = (start_of(*views),) if self.family.started else ()
+        return (*(network_view(view, self.options) for view in views), *starts), pair
 
     def compute(self, arguments: tuple[Tensor, ...]) -> Tensor:
         """u, v in pixels and the probability of an error below 1 px: (B, 3, rows, cols)."""
-        estimate = self.module(*arguments, **self._sides)
+        start = {"start": arguments[2]} if self.family.started else {}
+        estimate = self.module(*arguments[:2], **self._sides, **start)
         return torch.cat([estimate.flow.float(), torch.sigmoid(estimate.logit.float())], dim=1)
 
     def decode(self, context: Pair, said: NDArray[np.float32]) -> Outputs:
@@ -99,10 +104,11 @@ class FlowNetwork:
         """Tensors of samples of one size.
 
         ``images`` are the views (B, C, H, W) of reference and moving, and of their twins where the network learns
-        from them; ``flow`` (B, 2, H, W) is NaN where unknown; ``related`` (B,) says whether there is one. Training
-        crops get a random radiometry that is a function of their name alone.
+        from them; ``flow`` (B, 2, H, W) is NaN where unknown; ``related`` (B,) says whether there is one; ``start``
+        (B, 3, H, W) is the flow to refine, where the network refines one. Training crops get a random radiometry that
+        is a function of their name alone.
         """
-        return batch_of(samples, self.options, twins=self.family.twinned)
+        return batch_of(samples, self.options, twins=self.family.twinned, started=self.family.started)
 
     def losses(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """End-point errors of the pairs of sensors, weighed alike, and the cross-entropy of the confidence.
@@ -110,7 +116,8 @@ class FlowNetwork:
         Networks with an encoder for each sensor learn three pairs at once: two sensors, and either with itself.
         Others learn the pair of two sensors alone.
         """
-        estimate = module(*batch["images"], **self._sides)
+        start = {"start": batch["start"]} if self.family.started else {}
+        estimate = module(*batch["images"], **self._sides, **start)
         truth, count = batch["flow"], len(batch["flow"])
         shown = len(estimate.flow) // count
         losses = {}

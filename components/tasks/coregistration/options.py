@@ -10,7 +10,7 @@ from components.raster.bands import canonical
 from components.raster.scene import Unit
 from components.tasks.params import Params, RunParams, options
 
-NetworkName = Literal["flownet-s", "pwc-net", "pwc-net-multimodal", "recurrent-flow"]
+NetworkName = Literal["flownet-s", "pwc-net", "pwc-net-multimodal", "recurrent-flow", "refined-templates"]
 ClassicalName = Literal["zero-flow", "phase-correlation", "gefolki", "templates"]
 
 

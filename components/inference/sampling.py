@@ -21,20 +21,22 @@ def survey_view(source: Source, most_px: int | None = None) -> Inputs:
     """The inputs whole, or blocks of 256 px spread evenly over the scene and laid side by side.
 
     Neighbours inside a block are those of the scene, so both the distribution of values and their texture are kept.
-    At most ``most_px`` pixels (``WHOLE_PX`` for None, and never more), though one block at least; the same scene
-    gives the same blocks. Blocks without data are left out.
+    At most ``WHOLE_PX`` pixels; the same scene gives the same blocks. Blocks without data are left out. With
+    ``most_px`` it is at most so many (though one block at least), and they are spread over the ground that may hold
+    data: a series of many dates affords few blocks, and those must not fall on the empty corners of a mosaic.
     """
     rows, cols = source.grid.shape
-    most_px = min(most_px or WHOLE_PX, WHOLE_PX)
-    if rows * cols <= most_px:
+    if rows * cols <= min(most_px or WHOLE_PX, WHOLE_PX):
         return source.read(source.grid.window)
-    return _mosaic([inputs for window in _lattice((rows, cols), most_px) if (inputs := _seen(source, window))], source)
+    if most_px is not None:
+        return _mosaic([inputs for window in _spread(source, most_px) if (inputs := _seen(source, window))], source)
+    return _mosaic([inputs for window in _lattice((rows, cols)) if (inputs := _seen(source, window))], source)
 
 
-def _lattice(shape: tuple[int, int], most_px: int) -> list[Window]:
+def _lattice(shape: tuple[int, int]) -> list[Window]:
     """Blocks on a lattice with the proportions of the raster."""
     height, width = (min(BLOCK_PX, length) for length in shape)
-    most = max(1, most_px // (height * width))
+    most = WHOLE_PX // (height * width)
     down = min(shape[0] // height, max(1, isqrt(most * shape[0] // shape[1])))
     across = min(shape[1] // width, max(1, most // down))
     starts = (
@@ -43,6 +45,17 @@ def _lattice(shape: tuple[int, int], most_px: int) -> list[Window]:
     )
     rows, cols = starts
     return [Window(row, col, height, width) for row in rows for col in cols]
+
+
+def _spread(source: Source, most_px: int) -> list[Window]:
+    """Whole blocks that may hold data, evenly taken from all of them."""
+    rows, cols = source.grid.shape
+    height, width = min(BLOCK_PX, rows), min(BLOCK_PX, cols)
+    tops, lefts = ([*range(0, length - size, size), length - size] for length, size in ((rows, height), (cols, width)))
+    blocks = [Window(row, col, height, width) for row in tops for col in lefts]
+    held = [block for block in blocks if not source.surely_empty(block)]
+    count = min(len(held), max(1, most_px // (height * width)))
+    return [held[index] for index in np.linspace(0, len(held) - 1, count).astype(int)] if held else []
 
 
 def _seen(source: Source, window: Window) -> Inputs | None:

@@ -21,7 +21,7 @@ from components.tasks.change.pair import PROBABILITY, Ground, answer
 from components.tasks.change.reactiv_composite import COMPOSITE, Caps, Look, composite
 from components.tasks.change.reactiv_dating import WHEN, dated, days_of, lasting
 from components.tasks.change.reactiv_theory import LEAST_DATES, RATES, Stable, crest, looks_of_crest, stable
-from components.tasks.change.seasons import Season, seasonal
+from components.tasks.change.seasons import Season, seasonal, shows_seasons
 from components.tasks.change.series import Moments, moments
 
 SERIES = "series"
@@ -95,8 +95,9 @@ class Reactiv:
 
     ``looks`` None: estimated by the survey. ``caps`` are the amplitudes shown at full brightness. With ``season``
     pixels that vary with the year are no change; with ``least_days`` neither are events that end within as many days:
-    either way fields are left out of a search for building sites. Patches of fewer than ``least_px`` pixels (at the
-    edge of a tile: pieces of them) are no event.
+    either way fields are left out of a search for building sites. A series whose dates cannot show a season is
+    refused, or where ``season_optional`` not masked; the tag `SEASONS_MASKED` of `when` says which. Patches of fewer
+    than ``least_px`` pixels (at the edge of a tile: pieces of them) are no event.
     """
 
     bands: tuple[str, ...]
@@ -105,6 +106,7 @@ class Reactiv:
     look: Look = field(default_factory=Look)
     caps: Caps | None = None
     season: Season | None = None
+    season_optional: bool = False
     least_days: float = 0.0
     least_px: int = LEAST_PX
     halo_px: int | None = 0
@@ -128,9 +130,11 @@ class Reactiv:
         picture = composite(found.moments, found.score, found.channel, stack.dates, self.caps, self.look)
         rgb = Scene(picture, stack.grid, ("red", "green", "blue"), "digital_number", 0, stack.dates[-1])
         changed = found.changed
-        if self.season is not None:
-            changed = changed & ~seasonal(stack, changed, self.season)
+        season = self._season_of(stack)
+        if season is not None:
+            changed = changed & ~seasonal(stack, changed, season)
         when = dated(stack, changed, self.looks)
+        when = replace(when, tags={**when.tags, "SEASONS_MASKED": "no" if season is None else "yes"})
         if self.least_days > 0:
             when = lasting(when, self.least_days, days_of(stack.dates)[-1])
             changed = np.isfinite(when.array[0])
@@ -139,6 +143,12 @@ class Reactiv:
         assert isinstance(certainty, Scene)
         events = events_of(when, certainty, stack.dates[0], self.least_px)
         return {**said, WHEN: when, EVENTS: events, COMPOSITE: rgb}
+
+    def _season_of(self, stack: Stack) -> Season | None:
+        """What is masked in this series."""
+        if self.season is None or (self.season_optional and not shows_seasons(stack.dates, self.season)):
+            return None
+        return self.season
 
     @staticmethod
     def _certainty(found: Detection, changed: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -88,6 +88,7 @@ def method_of(name: SeriesName, options: SeriesOptions) -> Method:
         options.looks,
         options.false_alarms,
         season=options.season,
+        season_optional=True,
         least_days=options.least_days,
         least_px=options.least_px,
     )

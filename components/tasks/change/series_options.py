@@ -27,6 +27,7 @@ class SeriesOptions(Params):
     false_alarms: float = Field(0.01, gt=0, lt=0.5, description="share of stable pixels that is called changed")
     looks: tuple[float, ...] | None = Field(None, description="equivalent looks by band; null: taken from the series")
     seasons: int = Field(0, ge=0, le=4, description="harmonics of the year that are no change; 0: nothing is masked")
+    season_days: float = Field(548.0, gt=0, description="length from which a series shows seasons; shorter: no mask")
     least_days: float = Field(0.0, ge=0, description="events that end within as many days are no change")
     least_px: int = Field(4, ge=1, description="pixels of the smallest patch that is an event")
     window_px: int = Field(5, ge=1, description="side of the local mean of the log-ratio, odd")
@@ -47,7 +48,7 @@ class SeriesOptions(Params):
     @property
     def season(self) -> Season | None:
         """What counts as a season, if anything does."""
-        return Season(harmonics=self.seasons) if self.seasons else None
+        return Season(self.seasons, least_days=self.season_days) if self.seasons else None
 
 
 def is_series(params: RunParams) -> bool:

@@ -3,11 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from affine import Affine
 
 from components.errors import BadParams, NotEnoughData
 from components.inference.tiled import predict
 from components.raster.dataset import Source, finish, read_sources, write_source
-from components.raster.grid import Window
+from components.raster.grid import Grid
 from components.simulation.radar_series import radar_series
 from components.simulation.radar_speckle import Speckle
 from components.tasks import load_run
@@ -22,9 +23,7 @@ PLACES = ("a", "b", "c")
 
 def write_place(folder, name, seed):
     series = radar_series(seed, (96, 112), dates=24, seen=Speckle(4.4))
-    moved = replace(series.stack.grid, transform=series.stack.grid.transform.translation(0, 0))
-    east = moved.transform.__class__(10, 0, 500_000 + 10_000 * seed, 0, -10, 5_400_000)
-    grid = replace(moved, transform=east)
+    grid = replace(series.stack.grid, transform=Affine(10, 0, 500_000 + 10_000 * seed, 0, -10, 5_400_000))
     dates = {f"date-{d:%Y%m%d}": replace(series.stack.scene(i), grid=grid) for i, d in enumerate(series.stack.dates)}
     truth = {"kind": replace(series.kind, grid=grid), "span": replace(series.span, grid=grid)}
     return write_source(folder, name, name, {**dates, **truth})
@@ -69,16 +68,15 @@ def test_a_chip_holds_all_dates_as_one_series(run, sample, sources):
 def test_a_large_source_is_cut_into_chips_of_all_dates(run, sources):
     task, params = run
     chips = list(task.prepare(sources[:1], params.model_copy(update={"prepare": {"block_px": 64, "kinds": [1]}})))
-    assert [chip.window for chip in chips][1] == Window(0, 64, 64, 48)
+    assert [chip.window for chip in chips] == list(Grid(None, Affine.identity(), (96, 112)).tiles(64))
     assert {len(chip.inputs["series"].dates) for chip in chips} == {24}
 
 
 @pytest.mark.parametrize("missing", ["dates", "kind"])
 def test_a_source_without_dates_or_truth_is_refused(run, sources, missing):
-    files = {
-        r: p for r, p in sources[0].files.items() if (not r.startswith("date") if missing == "dates" else r != "kind")
-    }
-    with pytest.raises(NotEnoughData, match="expected 2 or more dates .* and the role kind, found"):
+    gone = "date-" if missing == "dates" else missing
+    files = {role: path for role, path in sources[0].files.items() if not role.startswith(gone)}
+    with pytest.raises(NotEnoughData, match=r"expected 2 or more dates .* and the role kind, found"):
         list(run[0].prepare([Source("x", "x", files)], run[1]))
 
 

@@ -34,7 +34,7 @@ def draw(sample: Sample, output: Outputs) -> Picture:
     panels: dict[str, Image] = {"first": stretch(first, bands, limits), "last": stretch(last, bands, limits)}
     picture = output.get(COMPOSITE)
     if isinstance(picture, Scene):
-        panels[COMPOSITE] = np.moveaxis(picture.array, 0, -1).astype(np.float32) / 255
+        panels[COMPOSITE] = (np.moveaxis(picture.array, 0, -1) / 255).astype(np.float32)
     truth = sample.targets.get(CHANGE)
     if not isinstance(truth, Scene):
         return Picture(sample.id, {**panels, "answer": class_panel(said)})

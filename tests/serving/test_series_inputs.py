@@ -10,7 +10,7 @@ from serving.uploads import open_inputs
 @pytest.mark.parametrize("files", [{}, {"series": b"II*\0"}])
 def test_a_series_is_refused_with_what_to_do_instead_before_any_byte_is_decoded(files):
     task, params = load_run("change-sar")
-    with pytest.raises(WrongForm, match="series is a time series, which the service does not take; .* `swath predict"):
+    with pytest.raises(WrongForm, match=r"series is a time series, which the service does not take; .* `swath"):
         open_inputs(Form(Options(), files), task.spec(params), None)
     with pytest.raises(WrongForm, match=r"swath predict <run> FOLDER -o out.tif` \(outputs: change, .*events"):
         _require_inputs(files, (), task.spec(params))

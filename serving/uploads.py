@@ -88,13 +88,13 @@ def open_inputs(form: Form, spec: Spec, decoders: DecoderPool) -> dict[str, Scen
         ServiceUnavailable: if no decoder process can be had.
         BandMismatch, GridMismatch, WrongInput: says what was expected and what was found.
     """
+    for each in spec.inputs:
+        if each.kind != "scene":
+            raise WrongForm(not_served(each, spec))
     names = [each.name for each in spec.inputs]
     for name in sorted(form.files.keys() ^ set(names)):
         what = "unknown file field" if name in form.files else "missing file"
         raise WrongForm(f"{what} {name}; this run takes {', '.join(names)}")
-    for each in spec.inputs:
-        if each.kind != "scene":
-            raise WrongForm(f"input {each.name} is a {each.kind}, which this service does not take as an upload yet")
     opened = {each.name: decoders.open(form.files[each.name], name=each.name) for each in spec.inputs}
     scenes = {each.name: fitted(opened[each.name], each, form.options.unit) for each in spec.inputs}
     grid = next(iter(scenes.values())).grid
@@ -103,6 +103,16 @@ def open_inputs(form: Form, spec: Spec, decoders: DecoderPool) -> dict[str, Scen
         scenes[name] = align(scenes[name], grid, resampling)
     require_one_grid(scenes)
     return scenes
+
+
+def not_served(each: InputSpec, spec: Spec) -> str:
+    """Why an input that is no scene is refused, and what to do instead."""
+    names = ", ".join(output.name for output in spec.outputs)
+    what = "a time series" if each.kind == "stack" else f"a set of {each.kind}"
+    return (
+        f"input {each.name} is {what}, which the service does not take; predict it from its folder with "
+        f"`swath predict <run> FOLDER -o out.tif` (outputs: {names})"
+    )
 
 
 def fitted(scene: Scene, spec: InputSpec, declared: Unit | None) -> Scene:

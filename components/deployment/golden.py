@@ -27,7 +27,7 @@ from components.tasks.seam import InputSpec, Spec
 
 FOLDER = "golden"
 SHAPE = (48, 56)  # rows and columns differ, so that swapped axes show
-DATES = 3
+DATES = 12  # of a series: fewer would not be enough for every method
 PIXEL_M = 10.0
 CORNER = (slice(0, 4), slice(0, 5))  # without data: nodata in, nodata out
 ROUNDING, ROUNDING_16_BIT = 1e-3, 1e-2  # other processors sum in another order; a GPU computes in 16 bits

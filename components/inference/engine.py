@@ -259,13 +259,14 @@ def crop(inputs: Inputs, window: Window) -> dict[str, Value]:
 
 
 def has_valid(inputs: Inputs) -> bool:
-    """True where some raster holds a pixel that was seen (for a stack: at some date), or there is no raster."""
+    """True where some raster holds a seen pixel (of a stack: one date, one band), or there is no raster."""
     rasters = [value for value in inputs.values() if not isinstance(value, Features)]
     return not rasters or any(_any_valid(raster) for raster in rasters)
 
 
 def _any_valid(raster: Scene | Stack) -> bool:
-    layers = [raster.array] if isinstance(raster, Scene) else list(raster.array)
+    # Each band of each date of a stack counts by itself: one polarisation may never have been recorded.
+    layers = [raster.array] if isinstance(raster, Scene) else list(raster.array.reshape(-1, 1, *raster.grid.shape))
     probes = (layer[:, ::_PROBE, ::_PROBE] for layer in layers)  # nearly always enough
     return any(valid_pixels(each, raster.nodata).any() for each in (*probes, *layers))
 

@@ -1,7 +1,8 @@
 """Features over the seams of tiles: what several tiles saw of one thing becomes one feature.
 
 Neighbouring tiles both see the ground around their common edge. What they say of it is one thing where it covers
-mostly the same of that ground and everything else about it agrees but its measured numbers (a score, a height).
+mostly the same of that ground and everything else about it agrees but its measured numbers (a score, a height) and
+dates. Tiles without context share an edge only: then what lies on both sides of it is one thing.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from components.raster.scene import Features
 
 SAME_GROUND = 0.5  # share of the ground covered by either, that both cover
 SCORE = "score"
+AREA = "area_m2"
 _SLACK = 1e-6  # of an area: rounding of coordinates
 
 
@@ -36,8 +38,9 @@ class Joiner:
     """Features of one output, tile by tile.
 
     A tile keeps what touches its core. Areas are joined over seams: rectangles into the rectangle around all of
-    their pieces, other polygons into their union; the piece with the highest ``score`` (the largest where there is
-    none) says the rest. Points and lines count for the tile that holds their representative point.
+    their pieces, other polygons, and whatever has an `area_m2` (which grows with it), into their union; the piece
+    with the highest ``score`` (the largest where there is none) says the rest. Points and lines count for the tile
+    that holds their representative point.
     """
 
     grid: Grid
@@ -104,12 +107,14 @@ def _same(one: _Piece, other: _Piece) -> bool:
     both = one.seen.intersection(other.seen)
     here, there = one.geometry.intersection(both), other.geometry.intersection(both)
     covered = here.union(there).area
+    if not both.area:
+        return bool(one.geometry.intersection(other.geometry).length > 0)
     return covered > 0 and here.intersection(there).area >= SAME_GROUND * covered
 
 
 def _agree(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Everything but measured numbers is equal."""
-    named = [name for name, value in one.items() if not np.issubdtype(np.asarray(value).dtype, np.inexact)]
+    """Everything but measured numbers and dates is equal."""
+    named = [name for name, value in one.items() if np.asarray(value).dtype.kind not in "fcM"]
     return all(np.array_equal(one[name], other[name]) for name in named)
 
 
@@ -119,6 +124,8 @@ def _one(pieces: Sequence[_Piece]) -> tuple[BaseGeometry, dict[str, Any]]:
     if len(pieces) == 1 or all(geometry.equals(geometries[0]) for geometry in geometries):
         return best.geometry, best.row
     whole = union_all(geometries)
+    if AREA in best.row:  # a measured outline, not a detector's rectangle
+        return whole, {**best.row, AREA: best.row[AREA] * whole.area / best.geometry.area}
     if all(geometry.equals(box(*geometry.bounds)) for geometry in geometries):
         return box(*whole.bounds), best.row
     if all(_is_rectangle(geometry) for geometry in geometries):

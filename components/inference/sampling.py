@@ -17,15 +17,19 @@ WHOLE_PX = 4096 * 4096  # up to this a survey sees every pixel
 BLOCK_PX = 256
 
 
-def survey_view(source: Source) -> Inputs:
+def survey_view(source: Source, most_px: int | None = None) -> Inputs:
     """The inputs whole, or blocks of 256 px spread evenly over the scene and laid side by side.
 
     Neighbours inside a block are those of the scene, so both the distribution of values and their texture are kept.
-    At most ``WHOLE_PX`` pixels; the same scene gives the same blocks. Blocks without data are left out.
+    At most ``WHOLE_PX`` pixels; the same scene gives the same blocks. Blocks without data are left out. With
+    ``most_px`` it is at most so many (though one block at least), and they are spread over the ground that may hold
+    data: a series of many dates affords few blocks, and those must not fall on the empty corners of a mosaic.
     """
     rows, cols = source.grid.shape
-    if rows * cols <= WHOLE_PX:
+    if rows * cols <= min(most_px or WHOLE_PX, WHOLE_PX):
         return source.read(source.grid.window)
+    if most_px is not None:
+        return _mosaic([inputs for window in _spread(source, most_px) if (inputs := _seen(source, window))], source)
     return _mosaic([inputs for window in _lattice((rows, cols)) if (inputs := _seen(source, window))], source)
 
 
@@ -41,6 +45,17 @@ def _lattice(shape: tuple[int, int]) -> list[Window]:
     )
     rows, cols = starts
     return [Window(row, col, height, width) for row in rows for col in cols]
+
+
+def _spread(source: Source, most_px: int) -> list[Window]:
+    """Whole blocks that may hold data, evenly taken from all of them."""
+    rows, cols = source.grid.shape
+    height, width = min(BLOCK_PX, rows), min(BLOCK_PX, cols)
+    tops, lefts = ([*range(0, length - size, size), length - size] for length, size in ((rows, height), (cols, width)))
+    blocks = [Window(row, col, height, width) for row in tops for col in lefts]
+    held = [block for block in blocks if not source.surely_empty(block)]
+    count = min(len(held), max(1, most_px // (height * width)))
+    return [held[index] for index in np.linspace(0, len(held) - 1, count).astype(int)] if held else []
 
 
 def _seen(source: Source, window: Window) -> Inputs | None:

@@ -41,6 +41,11 @@ class Part:
     file_bands: tuple[str, ...]
     window: Window
 
+    def only(self, bands: Sequence[str]) -> Part:
+        """The part with those of its bands that are wanted; maybe none."""
+        pairs = [pair for pair in zip(self.bands, self.file_bands, strict=True) if pair[0] in bands]
+        return replace(self, bands=tuple(own for own, _ in pairs), file_bands=tuple(stored for _, stored in pairs))
+
 
 @dataclass(frozen=True)
 class StackSource:
@@ -86,6 +91,19 @@ class StackSource:
                 window = Window(row, col, size, size).within_shape((rows, cols))
                 if any(overlap(window, place) for place in places):
                     yield window
+
+    def only(self, bands: Sequence[str]) -> StackSource:
+        """The series of these bands, in this order; files of other bands are not read.
+
+        Raises:
+            BandMismatch: if a band is missing.
+        """
+        if tuple(bands) == self.bands:
+            return self
+        if not set(bands) <= set(self.bands):
+            raise BandMismatch("series", bands, self.bands)
+        layers = tuple(tuple(kept for part in parts if (kept := part.only(bands)).bands) for parts in self.layers)
+        return replace(self, bands=tuple(bands), layers=layers)
 
     def between(self, first: datetime, last: datetime) -> StackSource:
         """The dates from ``first`` to ``last``, both included.

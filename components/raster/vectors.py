@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from shapely.geometry.base import BaseGeometry
 from shapely.geometry.polygon import orient
 
 from components.errors import BadScene, GridMismatch
+from components.raster.cog import quiet
 from components.raster.grid import Grid
 from components.raster.scene import Array, Class, Features, Scene, Unit
 
@@ -33,7 +35,8 @@ def polygonise(scene: Scene, *, skip: Collection[int] = ()) -> Features:
         raise BadScene("scene", f"{len(scene.bands)} bands of unit {scene.unit}", "polygonise one band of class codes")
     codes = scene.array[0].astype(np.int32)
     wanted = scene.valid & ~np.isin(codes, list(skip))
-    found = [(shape(geometry), int(code)) for geometry, code in burn.shapes(codes, wanted, 4, scene.grid.transform)]
+    with quiet():
+        found = [(shape(g), int(code)) for g, code in burn.shapes(codes, wanted, 4, scene.grid.transform)]
     table: dict[str, Array] = {"code": np.array([code for _, code in found], np.int32)}
     if scene.classes:
         names = {each.code: each.name for each in scene.classes}
@@ -83,11 +86,19 @@ def to_geojson(features: Features) -> dict[str, Any]:
     if features.crs is None:
         raise BadScene("features", "no CRS, so no place on the ground", "use a scene with a CRS")
     rows = [
-        {name: column[i].item() for name, column in features.table.items()} for i in range(len(features.geometries))
+        {name: _plain(column[i]) for name, column in features.table.items()} for i in range(len(features.geometries))
     ]
     geometries = (_in_wgs84(geometry, features.crs) for geometry in features.geometries)
     listed = [{"type": "Feature", "geometry": g, "properties": p} for g, p in zip(geometries, rows, strict=True)]
     return {"type": "FeatureCollection", "features": listed}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - one entry of a table, as JSON has it
+    """A number, a text or a truth value; dates as ISO 8601, what is not finite as null."""
+    if isinstance(value, np.datetime64):
+        return str(value)
+    found = value.item()
+    return None if isinstance(found, float) and not isfinite(found) else found
 
 
 def _in_wgs84(geometry: BaseGeometry, crs: CRS) -> dict[str, Any]:

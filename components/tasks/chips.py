@@ -239,9 +239,12 @@ def _describe(value: Value, key: str, arrays: dict[str, Array]) -> dict[str, Any
 
         blob = b"".join(len(w).to_bytes(4, "little") + w for w in map(to_wkb, value.geometries))
         arrays[f"{key}/wkb"] = np.frombuffer(blob, dtype=np.uint8).copy()
-        for name, column in value.table.items():
-            arrays[f"{key}/table/{name}"] = np.ascontiguousarray(column)
-        return {"kind": "features", "crs": _crs_text(value.crs), "table": sorted(value.table)}
+        said = {name: column for name, column in value.table.items() if column.dtype.kind in "UM"}
+        for name in value.table.keys() - said.keys():
+            arrays[f"{key}/table/{name}"] = np.ascontiguousarray(value.table[name])
+        kept = {"kind": "features", "crs": _crs_text(value.crs), "table": sorted(value.table.keys() - said.keys())}
+        texts = {name: [str(column.dtype), column.astype(str).tolist()] for name, column in said.items()}
+        return {**kept, "texts": texts} if texts else kept  # safetensors hold numbers only
     arrays[key] = np.ascontiguousarray(value.array)
     nodata = None if value.nodata is None else str(value.nodata)
     about: dict[str, Any] = {
@@ -299,4 +302,5 @@ def _read_features(shard: Any, key: str, about: Mapping[str, Any], crs: CRS | No
         geometries.append(from_wkb(blob[at + 4 : at + 4 + size]))
         at += 4 + size
     table = {name: shard.get_tensor(f"{key}/table/{name}") for name in about["table"]}
+    table |= {name: np.array(values, dtype) for name, (dtype, values) in about.get("texts", {}).items()}
     return Features(tuple(geometries), crs, table)

@@ -14,22 +14,29 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from components.errors import BadParams, UnknownName
 from components.settings import load_settings
 from flows.commands.models import fetched
+from flows.commands.series import SeriesOptions, readable
 from flows.names import RunName
 
 if TYPE_CHECKING:
     from components.tasks.seam import Spec
 
 console = Console()
-FLOW = "flow"
+FLOW, EVENTS = "flow", "events"
 
 
 def predict(
     run: Annotated[str, typer.Argument(help="a run, see `swath runs`", autocompletion=RunName.choices)],
-    inputs: Annotated[list[Path], typer.Argument(help="the input scenes in the order of the run, GeoTIFF")],
+    inputs: Annotated[list[Path], typer.Argument(help="scenes in the order of the run, GeoTIFF; a series: its folder")],
     out: Annotated[Path, typer.Option("--out", "-o", help="the file to write")],
     output: Annotated[str | None, typer.Option(help="which output; the first one where not said")] = None,
     also: Annotated[list[str] | None, typer.Option(help="a further output and its file, as NAME=FILE")] = None,
     flow: Annotated[Path | None, typer.Option(help="file for the flow; the same as --also flow=FILE")] = None,
+    events: Annotated[Path | None, typer.Option(help="file for the events of a series; as --also events=FILE")] = None,
+    pattern: Annotated[
+        str | None, typer.Option(help="file names of a series, a regular expression: (?P<date>...)")
+    ] = None,
+    orbit: Annotated[str | None, typer.Option(help="relative orbit of a series, where there are several")] = None,
+    unit: Annotated[str | None, typer.Option(help="amplitude, intensity or db, where the files do not say")] = None,
     points: Annotated[Path | None, typer.Option(help="check points: x y in the first scene, x y in the second")] = None,
     tile_px: Annotated[int, typer.Option(min=64, help="edge of a tile in pixels")] = 512,
 ) -> None:
@@ -37,6 +44,7 @@ def predict(
 
     Examples: `swath predict change-burned before.tif after.tif -o change.tif`
     `swath predict coregistration-templates s1.tif s2.tif -o registered.tif --flow flow.tif --points check.txt`
+    `swath predict change-sar FOLDER -o change.tif --events events.geojson --also when=when.tif`
     """
     from components.deployment.loading import load_version
     from components.inference.files import predict_file
@@ -45,14 +53,13 @@ def predict(
         raise BadParams("--points", "the residuals of check points are read from the flow; say --flow FILE too")
     version = load_version(fetched(load_settings(), run))
     wanted = {each.name: each for each in version.spec.inputs}
-    if len(wanted) != len(inputs):
-        raise BadParams(run, f"needs {len(wanted)} scenes ({', '.join(wanted)}), got {len(inputs)}")
+    paths = readable(run, version.spec, inputs, SeriesOptions(pattern, orbit, unit))
     main = output or version.spec.outputs[0].name
-    further = _further(version.spec, main, also or (), flow)
+    further = _further(version.spec, main, also or (), {FLOW: flow, EVENTS: events})
     with _bar(run) as progress:
         done = predict_file(
             version.method,
-            dict(zip(wanted, inputs, strict=True)),
+            paths,
             out,
             output=main,
             also=further,
@@ -101,14 +108,14 @@ def _print_residuals(points: Path, flow: Path) -> None:
         console.print(f"{len(table)} check points {word}: RMSE {scores['rmse'] or 0:.2f} px, {shares}", highlight=False)
 
 
-def _further(spec: Spec, main: str, also: Sequence[str], flow: Path | None) -> Mapping[str, Path]:
+def _further(spec: Spec, main: str, also: Sequence[str], named: Mapping[str, Path | None]) -> Mapping[str, Path]:
     """The files of further outputs by name.
 
     Raises:
         BadParams: if an entry is no NAME=FILE.
         UnknownName: if the run has no output of a name; lists those it has.
     """
-    found = {FLOW: flow} if flow else {}
+    found = {name: path for name, path in named.items() if path}
     for entry in also:
         name, _, path = entry.partition("=")
         if not path:

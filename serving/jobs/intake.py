@@ -25,6 +25,7 @@ from serving.jobs.row import KEY_LENGTH, InputRef, Job
 from serving.jobs.table import Asked, JobTable, new_id
 from serving.schemas import Options, choose_output, choose_version
 from serving.slots import Slots
+from serving.uploads import not_served
 
 URI_SUFFIX = "_uri"
 JobFormat = Literal["cog", "geojson"]
@@ -144,15 +145,15 @@ def _answering(options: JobOptions, slots: Slots) -> tuple[LoadedVersion, Output
 
 
 def _require_inputs(files: Collection[str], uris: Collection[str], spec: Spec) -> None:
+    for each in spec.inputs:
+        if each.kind != "scene":
+            raise WrongForm(not_served(each, spec))
     names = [each.name for each in spec.inputs]
     taken = f"this run takes {', '.join(names)}, each as a file or as <input>{URI_SUFFIX}"
     for name in sorted(set(files) & set(uris)):
         raise WrongForm(f"input {name} comes as a file and as a URI; send one of them")
     for name in sorted({*files, *uris} ^ set(names)):
         raise WrongForm(f"{'missing' if name in names else 'unknown'} input {name[:100]}; {taken}")
-    for each in spec.inputs:
-        if each.kind != "scene":
-            raise WrongForm(f"input {each.name} is a {each.kind}, which jobs do not take yet")
 
 
 def _require_room(desk: Desk) -> None:

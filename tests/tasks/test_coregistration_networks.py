@@ -25,7 +25,13 @@ from components.tasks.seam import Network, Sample
 from models.flow_estimate import Step
 
 NAMES = list(FAMILIES)
-WIDTHS = {"flownet-s": 0.125, "pwc-net": 0.25, "pwc-net-multimodal": 0.25, "recurrent-flow": 0.5, "refined-templates": 0.5}
+WIDTHS = {
+    "flownet-s": 0.125,
+    "pwc-net": 0.25,
+    "pwc-net-multimodal": 0.25,
+    "recurrent-flow": 0.5,
+    "refined-templates": 0.5,
+}
 SAR = {"sensor": "sentinel-1", "bands": ["VV", "VH"], "unit": "intensity"}
 OPTICAL = {"sensor": "sentinel-2", "bands": ["B02", "B08"], "unit": "reflectance"}
 RELATED = {True: "related", False: "of two places"}

@@ -1,80 +1,49 @@
-"""Change between two dates: new buildings, clear-cuts, burned ground. See CARD.md."""
+"""Change between two dates (new buildings, clear-cuts, burned ground) and in radar series. See CARD.md."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from components.inference.method import Method, Outputs
+from components.inference.method import Outputs
 from components.pictures.picture import Picture
 from components.raster.dataset import Source
-from components.tasks.change import chips, drawing, scoring
-from components.tasks.change.baselines import applicable, classical
-from components.tasks.change.networks import network_of
-from components.tasks.change.options import MethodOptions, method_options, prepare_options
-from components.tasks.change.pair import AFTER, BEFORE, CHANGE, CLASSES, PROBABILITY
-from components.tasks.change.samples import samples_of
+from components.tasks.change import scoring
+from components.tasks.change.kinds import kind_of_run, kind_of_sample
 from components.tasks.chips import Chip, Prepared, Split
 from components.tasks.params import RunParams
-from components.tasks.seam import InputSpec, Methods, Metric, OutputSpec, Rows, Sample, Samples, Scores, Spec
+from components.tasks.seam import Methods, Rows, Sample, Samples, Scores, Spec
 
 
 class ChangeTask:
-    """Pairs in, a change map and its probability out; decided by the micro F1 of the change class."""
+    """A pair or a series in, a change map and its probability out; decided by the micro F1 of the change class."""
 
     def spec(self, params: RunParams) -> Spec:
-        """Inputs `before` and `after`, outputs `change` and `probability`."""
-        method = method_options(params)
-        inputs = tuple(
-            InputSpec(
-                name,
-                method.sensor,
-                method.canonical_bands,
-                method.unit,
-                pixel_size_m=method.pixel_size_m,
-                needs_crs=method.needs_crs,
-            )
-            for name in (BEFORE, AFTER)
-        )
-        outputs = (
-            OutputSpec(CHANGE, "classes", "class", (CHANGE,), CLASSES),
-            OutputSpec(PROBABILITY, "continuous", "probability", (PROBABILITY,)),
-        )
-        return Spec(inputs, outputs, Metric("f1"))
+        """Inputs `before` and `after`, or `series`; outputs `change`, `probability`, and of a series when and what."""
+        return kind_of_run(params).spec(params)
 
     def prepare(self, sources: Sequence[Source], params: RunParams) -> Iterator[Chip]:
-        """Chips of both dates with the targets `change` and `kind`."""
-        return chips.cut(sources, prepare_options(params), method_options(params))
+        """Chips of all dates with the targets `change` and `kind`."""
+        return kind_of_run(params).prepare(sources, params)
 
     def samples(self, prepared: Prepared, split: Split, params: RunParams) -> Samples:
-        """Augmented crops to train on, whole chips to be scored on."""
-        return samples_of(prepared, split, method_options(params), params.seed)
+        """Augmented crops of pairs to train on, whole chips to be scored on."""
+        return kind_of_run(params).samples(prepared, split, params)
 
     def methods(self, params: RunParams) -> Methods:
-        """The candidate, every baseline that the bands allow, and the control that calls nothing changed."""
-        method = method_options(params)
-        baselines: dict[str, Method] = {
-            name: classical(name, method) for name in applicable(method) if name != method.name
-        }
-        controls = {"all-unchanged": classical("all-unchanged", method)}
-        return Methods(_candidate(method), baselines, controls)
+        """The candidate, its rivals, and the control that calls nothing changed."""
+        return kind_of_run(params).methods(params)
 
     def measure(self, sample: Sample, output: Outputs) -> Rows:
-        """Counts of the change class, see `scoring.measure`."""
-        return scoring.measure(sample, output)
+        """Counts of the change class, and of a series how well it is dated."""
+        return kind_of_sample(sample).measure(sample, output)
 
     def summarise(self, rows: Rows) -> Scores:
         """Pooled scores, see `scoring.summarise`."""
         return scoring.summarise(rows)
 
     def draw(self, sample: Sample, output: Outputs) -> Picture:
-        """Before, after, truth, and the answer with hits, false alarms and misses."""
-        return drawing.draw(sample, output)
-
-
-def _candidate(method: MethodOptions) -> Method:
-    if method.name in ("all-unchanged", "cva-otsu", "pca-kmeans", "dnbr-otsu"):
-        return classical(method.name, method)
-    return network_of(method)
+        """The dates, the truth, and the answer with hits, false alarms and misses."""
+        return kind_of_sample(sample).draw(sample, output)
 
 
 TASK = ChangeTask()

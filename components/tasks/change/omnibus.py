@@ -12,7 +12,7 @@ and variance. From four looks on both agree.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -23,8 +23,8 @@ from scipy.stats import chi2
 from components.inference.method import Outputs
 from components.raster.scene import Stack, Value
 from components.tasks.change.pair import Ground, answer
-from components.tasks.change.reactiv import require_dates, series_of
-from components.tasks.change.series import amplitudes
+from components.tasks.change.reactiv import estimated_looks, require_dates, series_of
+from components.tasks.change.series import amplitudes, moments
 
 Float = NDArray[np.float64]
 ROWS = 64  # rows of a stack that are worked on at a time
@@ -42,20 +42,27 @@ class Homogeneity(NamedTuple):
 
 @dataclass(frozen=True)
 class Omnibus:
-    """Changed where the series of ``bands`` is not of one reflectivity, at a rate of false alarms."""
+    """Changed where the series of ``bands`` is not of one reflectivity, at a rate of false alarms.
+
+    ``looks`` None: estimated by the survey, which is then needed.
+    """
 
     bands: tuple[str, ...]
-    looks: tuple[float, ...]
+    looks: tuple[float, ...] | None
     false_alarms: float = 0.01
     halo_px: int | None = 0
     needs_survey: bool = False
 
     def survey(self, scenes: Mapping[str, Value]) -> Self:
-        """Nothing to learn from the scene."""
-        return self
+        """Takes the looks of the series where they are not given."""
+        if self.looks is not None:
+            return self
+        return replace(self, looks=estimated_looks(moments(series_of(scenes, self.bands))))
 
     def predict(self, scenes: Mapping[str, Value]) -> Outputs:
         """Outputs `change` and `probability`: 1 less the p-value, which is no posterior."""
+        if self.looks is None:
+            return self.survey(scenes).predict(scenes)
         stack = series_of(scenes, self.bands)
         require_dates(stack, 2)
         p_value = omnibus(stack, self.looks, self.false_alarms).p_value

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from components.errors import BandMismatch, NotEnoughData
 from components.inference.method import Outputs
 from components.raster.scene import Scene, Stack, Value
-from components.tasks.change.pair import Ground, answer
+from components.tasks.change.events import EVENTS, LEAST_PX, events_of
+from components.tasks.change.pair import PROBABILITY, Ground, answer
 from components.tasks.change.reactiv_composite import COMPOSITE, Caps, Look, composite
 from components.tasks.change.reactiv_dating import WHEN, dated, days_of, lasting
 from components.tasks.change.reactiv_theory import LEAST_DATES, RATES, Stable, crest, looks_of_crest, stable
-from components.tasks.change.seasons import Season, seasonal
+from components.tasks.change.seasons import Season, seasonal, shows_seasons
 from components.tasks.change.series import Moments, moments
 
 SERIES = "series"
@@ -90,11 +91,13 @@ def estimated_looks(found: Moments) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class Reactiv:
-    """Change, its certainty, its dates and the composite of a series of ``bands``.
+    """Change, its certainty, its dates, its events and the composite of a series of ``bands``.
 
     ``looks`` None: estimated by the survey. ``caps`` are the amplitudes shown at full brightness. With ``season``
     pixels that vary with the year are no change; with ``least_days`` neither are events that end within as many days:
-    either way fields are left out of a search for building sites.
+    either way fields are left out of a search for building sites. A series whose dates cannot show a season is
+    refused, or where ``season_optional`` not masked; the tag `SEASONS_MASKED` of `when` says which. Patches of fewer
+    than ``least_px`` pixels (at the edge of a tile: pieces of them) are no event.
     """
 
     bands: tuple[str, ...]
@@ -103,7 +106,9 @@ class Reactiv:
     look: Look = field(default_factory=Look)
     caps: Caps | None = None
     season: Season | None = None
+    season_optional: bool = False
     least_days: float = 0.0
+    least_px: int = LEAST_PX
     halo_px: int | None = 0
 
     def survey(self, scenes: Mapping[str, Value]) -> Self:
@@ -113,7 +118,7 @@ class Reactiv:
         return replace(self, looks=looks, caps=self.caps or Caps.of(found))
 
     def predict(self, scenes: Mapping[str, Value]) -> Outputs:
-        """Outputs `change`, `probability`, `when` (kind, first and last date, onset and its error) and `composite`.
+        """Outputs `change`, `probability`, `when` (kind, first and last day, onset, error), `events`, `composite`.
 
         `probability` is 1 less the share of stable pixels that vary as much; it is no posterior.
         """
@@ -125,13 +130,25 @@ class Reactiv:
         picture = composite(found.moments, found.score, found.channel, stack.dates, self.caps, self.look)
         rgb = Scene(picture, stack.grid, ("red", "green", "blue"), "digital_number", 0, stack.dates[-1])
         changed = found.changed
-        if self.season is not None:
-            changed = changed & ~seasonal(stack, changed, self.season)
+        season = self._season_of(stack)
+        if season is not None:
+            changed = changed & ~seasonal(stack, changed, season)
         when = dated(stack, changed, self.looks)
+        when = replace(when, tags={**when.tags, "SEASONS_MASKED": "no" if season is None else "yes"})
         if self.least_days > 0:
             when = lasting(when, self.least_days, days_of(stack.dates)[-1])
             changed = np.isfinite(when.array[0])
-        return {**answer(ground, changed, self._certainty(found, changed)), WHEN: when, COMPOSITE: rgb}
+        said = answer(ground, changed, self._certainty(found, changed))
+        certainty = said[PROBABILITY]
+        assert isinstance(certainty, Scene)
+        events = events_of(when, certainty, stack.dates[0], self.least_px)
+        return {**said, WHEN: when, EVENTS: events, COMPOSITE: rgb}
+
+    def _season_of(self, stack: Stack) -> Season | None:
+        """What is masked in this series."""
+        if self.season is None or (self.season_optional and not shows_seasons(stack.dates, self.season)):
+            return None
+        return self.season
 
     @staticmethod
     def _certainty(found: Detection, changed: NDArray[np.bool_]) -> NDArray[np.float32]:

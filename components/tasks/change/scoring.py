@@ -11,6 +11,8 @@ from components.raster.scene import Scene
 from components.tasks.change.pair import AFTER, BEFORE, CHANGE, CHANGED_CODE, NODATA_CODE, PROBABILITY, UNCHANGED_CODE
 from components.tasks.seam import Row, Rows, Sample, Scores
 
+SPAN = "span"  # target: indexes of the first and last date of each change, -1 where nothing changed
+DATE_ERRORS, DATED = "date_errors", "dated_within_error"  # days by true change; changes dated as well as was said
 KIND = "kind"  # target: the mask as it was drawn, with its kinds of change
 
 
@@ -20,8 +22,13 @@ def measure(sample: Sample, output: Outputs) -> Rows:
     Counted are the pixels whose truth is known and that both dates show; one that a method leaves blank although
     it is there counts as unchanged, so nobody gains by silence.
     """
+    return measure_where(sample, output, _scene(sample.inputs[BEFORE]).valid & _scene(sample.inputs[AFTER]).valid)
+
+
+def measure_where(sample: Sample, output: Outputs, shown: NDArray[np.bool_]) -> Rows:
+    """The same over the pixels ``shown`` ``(row, col)`` whose truth is known."""
     truth, said = _codes(sample.targets[CHANGE]), _codes(output[CHANGE])
-    seen = (truth != NODATA_CODE) & _scene(sample.inputs[BEFORE]).valid & _scene(sample.inputs[AFTER]).valid
+    seen = (truth != NODATA_CODE) & shown
     changed, found = truth == CHANGED_CODE, said == CHANGED_CODE
     values: dict[str, float | tuple[float, ...]] = {**Counts.of(changed, found, seen).values()}
     if PROBABILITY in output:
@@ -41,13 +48,26 @@ def measure(sample: Sample, output: Outputs) -> Rows:
 def summarise(rows: Rows) -> Scores:
     """Precision, recall, F1, IoU, kappa and accuracy of the change class over all pixels, ECE, recall of each kind.
 
-    Undefined scores are None: F1 and recall without change in the truth, precision without an alarm.
+    Of answers with dates: the median error of the found true changes in days, and the share of them that are dated as
+    well as was said. Undefined scores are None: F1 and recall without change in the truth, precision without alarm.
     """
     values = [row.values for row in rows]
     bins = CalibrationBins.pooled(values)
     kinds = sorted({key.removeprefix("pixels.") for row in values for key in row if key.startswith("pixels.")})
     recalls = {f"recall.{kind}": _share(rows, f"found.{kind}", f"pixels.{kind}") for kind in kinds}
-    return {**Counts.pooled(values).scores(), "ece": None if bins is None else ece(bins), **recalls}
+    return {**Counts.pooled(values).scores(), "ece": None if bins is None else ece(bins), **recalls, **_dating(rows)}
+
+
+def _dating(rows: Rows) -> dict[str, float | None]:
+    """Scores of dates; none where no answer has any."""
+    if not any(DATE_ERRORS in row.values for row in rows):
+        return {}
+    errors = [error for row in rows if isinstance(own := row.values.get(DATE_ERRORS), tuple) for error in own]
+    good = sum(n for row in rows if isinstance(n := row.values.get(DATED, 0.0), float))
+    return {
+        "date_error_days": float(np.median(errors)) if errors else None,
+        DATED: good / len(errors) if errors else None,
+    }
 
 
 def _share(rows: Rows, part: str, whole: str) -> float | None:

@@ -62,6 +62,15 @@ def require_seasons(dates: Sequence[datetime], season: Season) -> None:
         )
 
 
+def shows_seasons(dates: Sequence[datetime], season: Season) -> bool:
+    """Whether the dates can show a season, see `require_seasons`."""
+    try:
+        require_seasons(dates, season)
+    except NotEnoughData:
+        return False
+    return True
+
+
 def seasonal(stack: Stack, where: NDArray[np.bool_], season: Season | None = None) -> NDArray[np.bool_]:
     """The pixels of ``where`` ``(row, col)`` that vary with the year more than they step.
 

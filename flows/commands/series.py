@@ -1,0 +1,57 @@
+"""What the arguments of `swath predict` stand for: files, or for a time series a folder of dated files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast, get_args
+
+from components.errors import BadParams, UnknownName
+
+if TYPE_CHECKING:
+    from components.inference.rasters import Readable
+    from components.tasks.seam import Spec
+
+
+@dataclass(frozen=True)
+class SeriesOptions:
+    """How the files of a folder make a series; None where their names and headers say it."""
+
+    pattern: str | None = None
+    orbit: str | None = None
+    unit: str | None = None
+
+    def given(self) -> list[str]:
+        """The options that were given."""
+        return [f"--{name}" for name, value in vars(self).items() if value is not None]
+
+
+def readable(run: str, spec: Spec, paths: Sequence[Path], options: SeriesOptions) -> dict[str, Readable]:
+    """The inputs of a run by name, in its order.
+
+    Raises:
+        BadParams: if there are too many or too few, or an option does not fit.
+        UnknownName: if there is no such unit.
+        SwathError: if a folder holds no series, see `components.raster.dated`.
+    """
+    wanted = {each.name: each.kind for each in spec.inputs}
+    if len(wanted) != len(paths):
+        kinds = {"stack": "a folder of dated files"}
+        names = ", ".join(f"{name}: {kinds[kind]}" if kind in kinds else name for name, kind in wanted.items())
+        raise BadParams(run, f"needs {len(wanted)} inputs ({names}), got {len(paths)}")
+    if options.given() and "stack" not in wanted.values():
+        raise BadParams(run, f"{', '.join(options.given())} is for time series, this run takes scenes; leave it out")
+    given: Mapping[str, Path] = dict(zip(wanted, paths, strict=True))
+    return {name: _series(path, options) if wanted[name] == "stack" else path for name, path in given.items()}
+
+
+def _series(folder: Path, options: SeriesOptions) -> Readable:
+    from components.raster.dated import dated_stack
+    from components.raster.scene import Unit
+
+    if folder.is_file():
+        raise BadParams(folder, "expected a folder with a file for each date, found a file; give the folder")
+    if options.unit is not None and options.unit not in get_args(Unit):
+        raise UnknownName("unit", options.unit, get_args(Unit))
+    return dated_stack(folder, pattern=options.pattern, orbit=options.orbit, unit=cast("Unit | None", options.unit))

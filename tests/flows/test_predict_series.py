@@ -1,0 +1,100 @@
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from components.deployment import loading
+from components.deployment.loading import LoadedVersion
+from components.errors import BadParams, BandMismatch, UnknownName
+from components.raster.io import describe, read_scene
+from components.tasks import load_run
+from flows import cli
+from flows.commands import predict
+from tests.raster.series import days, write_dates
+
+REAL = Path(os.environ.get("SWATH_REAL_DATA", Path(__file__).parents[2].parent / "shared" / "data")) / "change_sar"
+
+
+@pytest.fixture(autouse=True)
+def _in_service(monkeypatch):
+    """Every run is in service as it stands in the project: these learn nothing that a store would have to hold."""
+
+    def load(run):
+        task, params = load_run(run)
+        method = task.methods(params).candidate
+        return LoadedVersion(run, "0" * 12, Path(), params.task, "", task, task.spec(params), params, method)
+
+    monkeypatch.setattr(predict, "fetched", lambda _, run: run)
+    monkeypatch.setattr(loading, "load_version", load)
+
+
+def swath(*arguments):
+    return CliRunner().invoke(cli.app, ["predict", *map(str, arguments)], catch_exceptions=True)
+
+
+def test_a_folder_of_dates_becomes_maps_and_events(tmp_path):
+    folder = write_dates(tmp_path / "dates", 12)
+    out, when, rgb, events = (tmp_path / name for name in ("change.tif", "when.tif", "rgb.tif", "events.geojson"))
+    also = ["--also", f"when={when}", "--also", f"composite={rgb}", "--events", events]
+    done = swath("change-sar", folder, "-o", out, "--unit", "intensity", *also)
+    assert done.exit_code == 0, done.exception
+    assert read_scene(out).bands == ("change",)
+    assert describe(when).bands == ("kind", "first_day", "last_day", "onset_day", "onset_error_days")
+    assert len(describe(rgb).bands) == 3
+    assert json.loads(events.read_text())["type"] == "FeatureCollection"
+    assert f"{events}: events of change-sar" in done.output.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("count", "arguments", "kind", "says"),
+    [
+        (6, ["--unit", "volts"], UnknownName, "no unit named 'volts'"),
+        (6, ["--unit", "intensity", "--orbit", "9"], UnknownName, "no relative orbit named '9'"),
+        (6, ["--pattern", "x"], BadParams, "no group `date`; an example is"),
+        (6, ["--unit", "intensity", "--also", "flow=x.tif"], UnknownName, "no output named 'flow'"),
+    ],
+)
+def test_a_wrong_option_is_said_with_the_remedy(tmp_path, count, arguments, kind, says):
+    done = swath("change-sar", write_dates(tmp_path / "dates", count), "-o", tmp_path / "a.tif", *arguments)
+    assert isinstance(done.exception, kind)
+    assert says in str(done.exception)
+
+
+def test_a_series_without_a_polarisation_of_the_run_is_refused(tmp_path):
+    folder = write_dates(tmp_path / "dates", 6, bands=("VV",))
+    done = swath("change-sar", folder, "-o", tmp_path / "a.tif", "--unit", "intensity")
+    assert isinstance(done.exception, BandMismatch)
+    assert "expected bands VV, VH, found VV" in str(done.exception)
+
+
+def test_a_file_is_no_folder_and_two_folders_are_one_too_many(tmp_path):
+    folder = write_dates(tmp_path / "dates", 2)
+    file = swath("change-sar", folder / f"{days(1)[0]:%Y%m%d}_VV.tif", "-o", tmp_path / "a.tif")
+    assert "expected a folder with a file for each date" in str(file.exception)
+    two = swath("change-sar", folder, folder, "-o", tmp_path / "a.tif")
+    assert "needs 1 inputs (series: a folder of dated files), got 2" in str(two.exception)
+
+
+def test_options_of_a_series_are_refused_where_scenes_are_wanted(tmp_path):
+    done = swath("change-burned", "a.tif", "b.tif", "-o", tmp_path / "a.tif", "--orbit", "7")
+    assert isinstance(done.exception, BadParams)
+    assert "--orbit is for time series" in str(done.exception)
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not REAL.is_dir(), reason=f"no real samples at {REAL}; set SWATH_REAL_DATA")
+def test_real_opera_bursts_need_nothing_but_their_folder(tmp_path):
+    out, events = tmp_path / "change.tif", tmp_path / "events.geojson"
+    done = swath("change-sar", REAL / "opera_rtc_s1_10SGD", "-o", out, "--events", events)
+    assert done.exit_code == 0, done.exception
+    change = read_scene(out).array
+    share = (change == 1).sum() / (change != 255).sum()
+    found = json.loads(events.read_text())["features"]
+    assert 0.04 < share < 0.08
+    assert 200 < len(found) < 400
+    assert {each["properties"]["kind"] for each in found} == {"new", "disappeared", "temporary"}
+    assert sum(each["properties"]["area_m2"] for each in found) <= (change == 1).sum() * 900 * 1.001
+    assert np.isin(change, (0, 1, 255)).all()

@@ -35,10 +35,11 @@ from components.tasks.bundle import load_module, load_state
 from components.tasks.coregistration.classical import MATCHERS, DenseMatching, classical
 from components.tasks.coregistration.consistency import trusted
 from components.tasks.coregistration.deformation import inverse
+from components.tasks.coregistration.filters import Flow
 from components.tasks.coregistration.gefolki import EFOLKI
 from components.tasks.coregistration.networks import network_of
 from components.tasks.coregistration.options import MethodOptions, method_options
-from components.tasks.coregistration.pair import CONFIDENCE, FLOW, MOVING, REFERENCE, Flow
+from components.tasks.coregistration.pair import CONFIDENCE, FLOW, MOVING, REFERENCE
 from components.tasks.coregistration.shift import best_constant
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -78,7 +79,7 @@ CLASSICAL: Mapping[str, Making] = {
     "phase correlation": lambda options: classical("phase-correlation", options),
     "GeFolki": lambda options: classical("gefolki", options),
     "EFolki": lambda options: DenseMatching(options, lambda one, two: trusted(one, two, EFOLKI), None),
-    "templates": lambda options: DenseMatching(options, MATCHERS["templates"], None),
+    "templates": lambda options: DenseMatching(options, MATCHERS["templates"](options)[0], None),
 }
 FIRST_REFERENCE, FIRST_MOVING = (0, 1, 2, 3), (2, 3, 0, 1)  # whose x and y stand first in a line of check points
 CFOG = {  # reference, moving image, check points, whose coordinates come first (the name of the file says it)

@@ -230,3 +230,26 @@ def test_tiles_join_without_a_step(name):
     steps = np.abs(np.diff(tiled - whole, axis=2))[:, :, 150:260]
     assert steps.max() < 0.05
     assert np.abs(tiled - whole).mean() < 0.02
+
+
+def test_settings_of_a_run_reach_the_methods_and_their_halo():
+    small = options(templates={"radius": 8, "reach": 4, "step": 8}, gefolki={"levels": 2, "radii": [8, 4]})
+    assert (classical("templates", small).halo_px, classical("gefolki", small).halo_px) == (64, 32)
+    reference, moving = texture(0), np.roll(texture(0), (0, -6), (0, 1))
+    near, far = (predict(classical("templates", each), scenes(reference, moving))[FLOW] for each in (small, options()))
+    middle = np.s_[0, 48:-48, 48:-48]
+    assert np.abs(far.array[middle] + 6).mean() < 0.3
+    assert np.abs(near.array[middle] + 6).mean() > 1  # 6 px lie beyond its reach of 4
+
+
+@pytest.mark.parametrize(
+    ("section", "problem"),
+    [
+        ({"gefolki": {"levels": 0}}, "at least 1"),
+        ({"templates": {"reach": 0}}, "must be positive"),
+        ({"templates": {"radios": 8}}, "radios"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_by_name(section, problem):
+    with pytest.raises(ValueError, match=problem):
+        options(**section)

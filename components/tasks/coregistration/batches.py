@@ -45,7 +45,7 @@ def batch_of(samples: Sequence[Sample], options: MethodOptions, *, twins: bool, 
     greys = [[_grey(sample, name, options) for sample in samples] for name in names]
     views = [np.stack([network_view(each, options) for each in one]) for one in greys]
     related = [sample.related if isinstance(sample, Drawn) else True for sample in samples]
-    starts = [start_of(*pair) for pair in zip(*greys[:2], strict=True)] if started else []
+    starts = [start_of(one, other, options) for one, other in zip(*greys[:2], strict=True)] if started else []
     return {
         "images": [torch.from_numpy(view) for view in views],
         **({"start": torch.from_numpy(np.stack(starts))} if started else {}),
@@ -54,9 +54,11 @@ def batch_of(samples: Sequence[Sample], options: MethodOptions, *, twins: bool, 
     }
 
 
-def start_of(reference: NDArray[np.float32], moving: NDArray[np.float32]) -> NDArray[np.float32]:
+def start_of(
+    reference: NDArray[np.float32], moving: NDArray[np.float32], options: MethodOptions
+) -> NDArray[np.float32]:
     """u, v in pixels and confidence ``(3, row, col)`` of template matching, for a network that refines them."""
-    flow, confidence = templates.estimate(reference, moving)
+    flow, confidence = templates.estimate(reference, moving, options.templates)
     return np.concatenate([flow, confidence[None]]).astype(np.float32)
 
 

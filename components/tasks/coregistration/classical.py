@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from math import ceil
 from typing import Self
 
 import numpy as np
@@ -12,18 +14,33 @@ from numpy.typing import NDArray
 from components.inference.method import Method, Outputs
 from components.raster.scene import Value
 from components.tasks.coregistration import consistency, templates
-from components.tasks.coregistration.filters import Image
+from components.tasks.coregistration.filters import Flow, Image
 from components.tasks.coregistration.options import ClassicalName, MethodOptions
-from components.tasks.coregistration.pair import Flow, Pair, answer, pair_of
+from components.tasks.coregistration.pair import Pair, answer, pair_of
 from components.tasks.coregistration.shift import Shift, phase_correlation
 from components.tasks.coregistration.views import grey, statistics_of
 
 Matcher = Callable[[Image, Image], tuple[Flow, Image]]  # two grey images to flow (2, row, col), confidence (row, col)
 Statistics = tuple[NDArray[np.float32], NDArray[np.float32]]  # of the reference and of the moving scene
 
-MATCHERS: Mapping[ClassicalName, Matcher] = {"gefolki": consistency.trusted, "templates": templates.estimate}
-HALO_PX = {"gefolki": 128, "templates": 128}
-BLEND_PX = 32
+
+def _gefolki(options: MethodOptions) -> tuple[Matcher, int]:
+    settings = options.gefolki
+    return partial(consistency.trusted, settings=settings), 4 * max(settings.radii)
+
+
+def _templates(options: MethodOptions) -> tuple[Matcher, int]:
+    """A node sees its window and its search, and is smoothed with nodes up to five steps away."""
+    settings = options.templates
+    return partial(templates.estimate, settings=settings), settings.radius + settings.reach + 5 * settings.step
+
+
+# How each is made of the options, and how far away a pixel may be that counts.
+MATCHERS: Mapping[ClassicalName, Callable[[MethodOptions], tuple[Matcher, int]]] = {
+    "gefolki": _gefolki,
+    "templates": _templates,
+}
+BLEND_PX, HALO_STEP_PX = 32, 32
 
 
 @dataclass(frozen=True)
@@ -97,7 +114,8 @@ def classical(name: ClassicalName, options: MethodOptions) -> Method:
         return ZeroFlow(options)
     if name == "phase-correlation":
         return PhaseCorrelation(options)
-    return DenseMatching(options, MATCHERS[name], HALO_PX[name])
+    matcher, reach_px = MATCHERS[name](options)
+    return DenseMatching(options, matcher, ceil(reach_px / HALO_STEP_PX) * HALO_STEP_PX)
 
 
 def _statistics(pair: Pair) -> Statistics:

@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from components.tasks.coregistration.filters import Image, Mask, box, expanded, ranks, reduced, sampled
+from components.tasks.coregistration.filters import Flow, Image, Mask, box, expanded, ranks, reduced, sampled
 from components.tasks.coregistration.gefolki import FolkiSettings, estimate
-from components.tasks.coregistration.pair import Flow
 
 RESEMBLANCE_PX = 16  # radius of the windows of resemblance: 1089 px, so chance stays below 0.1
 FULL_RESEMBLANCE = 2 / 3  # correlation of ranks from which it is no reason for doubt

@@ -12,8 +12,8 @@ from scipy.ndimage import gaussian_filter, map_coordinates, zoom
 
 from components.raster.scene import Scene
 from components.raster.warping import warp
+from components.tasks.coregistration.filters import Flow
 from components.tasks.coregistration.options import DeformationOptions
-from components.tasks.coregistration.pair import Flow
 from components.tasks.coregistration.views import LOG_DB
 
 Grey = NDArray[np.float32]

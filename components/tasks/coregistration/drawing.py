@@ -10,7 +10,8 @@ from components.inference.method import Outputs
 from components.pictures.panels import UNSEEN, Image
 from components.pictures.picture import Picture
 from components.raster.scene import Scene
-from components.tasks.coregistration.pair import CONFIDENCE, FLOW, MOVING, REFERENCE, REGISTERED, Flow
+from components.tasks.coregistration.filters import Flow
+from components.tasks.coregistration.pair import CONFIDENCE, FLOW, MOVING, REFERENCE, REGISTERED
 from components.tasks.coregistration.scoring import comparable, measure, summarise
 from components.tasks.coregistration.views import CLIP, grey
 from components.tasks.seam import Sample

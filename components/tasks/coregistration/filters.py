@@ -10,6 +10,8 @@ from scipy.ndimage import correlate1d, map_coordinates, uniform_filter
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+# (2, row, col): u along columns, v along rows, in pixels of the reference; NaN: unknown
+Flow = NDArray[np.float32]
 
 BURT = (0.05, 0.25, 0.40, 0.25, 0.05)  # Burt and Adelson 1983 with a = 0.4
 LEAST_WEIGHT = 0.5  # a pixel of the next level needs half of its kernel

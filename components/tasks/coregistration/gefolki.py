@@ -15,6 +15,7 @@ import numpy as np
 
 from components.tasks.coregistration.filters import (
     MOST_RANK_RADIUS,
+    Flow,
     Image,
     Mask,
     Ranks,
@@ -25,7 +26,6 @@ from components.tasks.coregistration.filters import (
     reduced,
     sampled,
 )
-from components.tasks.coregistration.pair import Flow
 
 OUTLIERS = (0.1, 99.9)  # percentiles: what lies beyond must not decide the range
 RIDGE = np.float32(1e-4)  # rank gradients have some hundred times its energy; on flat ground it decides

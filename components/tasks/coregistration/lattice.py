@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d, map_coordinates
 
-from components.tasks.coregistration.filters import Image
-from components.tasks.coregistration.pair import Flow
+from components.tasks.coregistration.filters import Flow, Image
 
 SPREAD = 1.0  # standard deviation of the smoothing, in nodes
 FAR_SPREAD = 4.0  # the same where no match is near

@@ -76,7 +76,7 @@ class FlowNetwork:
         pair = pair_of(scenes, self.options)
         known = _statistics(pair) if self.statistics is None else self.statistics
         views = (grey(pair.reference, known[REFERENCE]), grey(pair.moving, known[MOVING]))
-        starts = (start_of(*views),) if self.family.started else ()
+        starts = (start_of(*views, self.options),) if self.family.started else ()
         return (*(network_view(view, self.options) for view in views), *starts), pair
 
     def compute(self, arguments: tuple[Tensor, ...]) -> Tensor:

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from components.raster.bands import canonical
 from components.raster.scene import Unit
+from components.tasks.coregistration.gefolki import FolkiSettings
+from components.tasks.coregistration.templates import TemplateSettings
 from components.tasks.params import Params, RunParams, options
 
 NetworkName = Literal["flownet-s", "pwc-net", "pwc-net-multimodal", "recurrent-flow", "refined-templates"]
@@ -52,6 +54,8 @@ class MethodOptions(Params):
     pixel_size_m: tuple[float, float] | None = Field(None, description="smallest and largest pixel that is accepted")
     needs_crs: bool = False
     deformation: DeformationOptions = DeformationOptions()
+    gefolki: FolkiSettings = Field(FolkiSettings(), description="of GeFolki, as candidate and as baseline")
+    templates: TemplateSettings = Field(TemplateSettings(), description="of template matching, likewise")
     view: Literal["grey", "structure"] = Field(
         "grey", description="what a network sees: grey values or edge directions"
     )

@@ -13,6 +13,7 @@ from components.inference.method import Outputs
 from components.raster.grid import Grid
 from components.raster.scene import Scene, Value, require_one_grid, valid_pixels
 from components.raster.warping import warp
+from components.tasks.coregistration.filters import Flow
 from components.tasks.coregistration.options import MethodOptions, SensorOptions
 
 REFERENCE, MOVING = "reference", "moving"
@@ -20,7 +21,6 @@ FLOW, CONFIDENCE, REGISTERED = "flow", "confidence", "registered"
 FLOW_BANDS = ("u", "v")
 MOST_NEGATIVE = 0.25  # share of pixels below 0 from which "linear" values are taken for decibels
 HEIGHT = "height"  # of the ground in m; only the making of training data reads it
-Flow = NDArray[np.float32]  # (2, row, col): u along columns, v along rows, in pixels of the reference; NaN: unknown
 
 
 class Pair(NamedTuple):
@@ -69,7 +69,7 @@ def sensed(scenes: Mapping[str, Value], name: str, sensor: SensorOptions) -> Sce
     return chosen
 
 
-def flow_scene(flow: NDArray[Any], grid: Grid) -> Scene:
+def flow_scene(flow: Flow | NDArray[Any], grid: Grid) -> Scene:
     """A flow ``(2, row, col)`` as a scene."""
     return Scene(np.asarray(flow, dtype=np.float32), grid, FLOW_BANDS, "px", float("nan"))
 

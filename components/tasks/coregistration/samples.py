@@ -16,8 +16,9 @@ from components.raster.scene import Array, Scene
 from components.tasks.chips import Chip, Prepared, Split
 from components.tasks.coregistration.batches import MOVING_TWIN, REFERENCE_TWIN, Statistics
 from components.tasks.coregistration.deformation import deformed, draw_flow, inverse
+from components.tasks.coregistration.filters import Flow
 from components.tasks.coregistration.options import MethodOptions
-from components.tasks.coregistration.pair import FLOW, HEIGHT, MOVING, REFERENCE, Flow, flow_scene
+from components.tasks.coregistration.pair import FLOW, HEIGHT, MOVING, REFERENCE, flow_scene
 from components.tasks.coregistration.views import statistics_of
 from components.tasks.seam import Sample, Samples
 

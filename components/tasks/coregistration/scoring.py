@@ -14,7 +14,8 @@ from components.inference.method import Outputs
 from components.metrics.classification import CalibrationBins, calibration_bins, ece
 from components.metrics.flow import ErrorCounts, end_point_errors
 from components.raster.scene import Scene
-from components.tasks.coregistration.pair import CONFIDENCE, FLOW, MOVING, REFERENCE, Flow
+from components.tasks.coregistration.filters import Flow
+from components.tasks.coregistration.pair import CONFIDENCE, FLOW, MOVING, REFERENCE
 from components.tasks.seam import Row, Rows, Sample, Scores
 
 SHIFT = "best_shift"

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import shift as moved_by
 from skimage.registration import phase_cross_correlation
 
-from components.tasks.coregistration.filters import Image
-from components.tasks.coregistration.pair import Flow
+from components.tasks.coregistration.filters import Flow, Image
 
 UPSAMPLING = 50  # fiftieths of a pixel
 ROUNDS = 3  # a window pulls the peak towards zero; after moving by what was found, less is left to pull

@@ -10,9 +10,8 @@ import scipy.fft
 from numpy.typing import NDArray
 from scipy.ndimage import generic_filter, uniform_filter
 
-from components.tasks.coregistration.filters import Image, box
+from components.tasks.coregistration.filters import Flow, Image, box
 from components.tasks.coregistration.lattice import Lattice, smooth_field
-from components.tasks.coregistration.pair import Flow
 from components.tasks.coregistration.structure import features
 
 LEAST_KNOWN = 0.5  # of the pixels of a window

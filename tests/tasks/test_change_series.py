@@ -10,7 +10,7 @@ from components.inference.tiled import predict
 from components.raster.dataset import Source, finish, read_sources, write_source
 from components.raster.grid import Grid
 from components.simulation.radar_series import radar_series
-from components.simulation.radar_speckle import Speckle
+from components.simulation.speckle import Speckle
 from components.tasks import load_run
 from components.tasks.change.series_options import series_options
 from components.tasks.chips import Prepared

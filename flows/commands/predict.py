@@ -42,7 +42,7 @@ def predict(
 ) -> None:
     """Predict with the version in service.
 
-    Examples: `swath predict change-burned before.tif after.tif -o change.tif`
+    Examples: `swath predict change-sandbox before.tif after.tif -o change.tif`
     `swath predict coregistration-templates s1.tif s2.tif -o registered.tif --flow flow.tif --points check.txt`
     `swath predict change-sar FOLDER -o change.tif --events events.geojson --also when=when.tif`
     """

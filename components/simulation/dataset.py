@@ -26,7 +26,10 @@ from components.simulation.territory import LEAST_SIDE_PX
 # The scale of Sentinel-2 products; 0 is free for nodata because the sensor's reflectance starts at 1e-4.
 REFLECTANCE = Encoding("uint16", scale=1e-4, nodata=0)
 CODES = Encoding("uint8", nodata=255)
-ENCODINGS = {"before": REFLECTANCE, "after": REFLECTANCE, "mask": CODES, "moving": REFLECTANCE, "kind": CODES}
+ENCODINGS = {
+    **dict.fromkeys(("before", "after", "moving"), REFLECTANCE),
+    **dict.fromkeys(("mask", "kind", "cover"), CODES),
+}
 SERIES_DATES, SERIES_SPECKLE = 24, Speckle(looks=4.4, correlation_px=0.5)
 
 Seen = tuple[dict[str, Scene], dict[str, Any]]  # scenes by role, and what the item says of them
@@ -111,7 +114,7 @@ def _optical_pair(seed: int, shape: tuple[int, int]) -> Seen:
 
 def _radar_optical(seed: int, shape: tuple[int, int]) -> Seen:
     pair = radar_optical(seed, shape)
-    scenes = {"reference": pair.reference, "moving": pair.moving, "height": pair.height}
+    scenes = {"reference": pair.reference, "moving": pair.moving, "height": pair.height, "cover": pair.cover}
     look = pair.look
     about = {"sat:orbit_state": look.orbit, "view:incidence_angle": round(look.incidence_deg, 3)}
     return scenes, {"swath:seed": seed, "swath:averaged_dates": look.dates, **about}

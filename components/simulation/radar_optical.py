@@ -10,6 +10,7 @@ import numpy as np
 from components.raster.scene import Scene
 from components.simulation.backscatter import POLARISATIONS, Weather
 from components.simulation.changes import changed
+from components.simulation.landcover import BROAD_CLASSES, broad
 from components.simulation.noise import Float, stream
 from components.simulation.optical import place
 from components.simulation.phenology import Season
@@ -29,7 +30,9 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class RadarOptical:
-    """``reference`` (intensity, VV VH), ``moving`` (reflectance, ten bands) and ``height`` (m) on one grid.
+    """``reference`` (intensity, VV VH), ``moving`` (reflectance, ten bands), ``height`` (m) and ``cover`` on one grid.
+
+    ``cover`` holds the land cover under the reference, in codes of `landcover.BROAD_CLASSES`.
 
     Nothing is displaced: what a training needs of displacement it makes itself. ``look`` says where the
     radar looked from, along which relief would displace it.
@@ -38,6 +41,7 @@ class RadarOptical:
     reference: Scene
     moving: Scene
     height: Scene
+    cover: Scene
     look: Look
 
 
@@ -68,6 +72,7 @@ def radar_optical(seed: int, shape: tuple[int, int] = (256, 256), *, look: Look 
         Scene(seen, grid, POLARISATIONS, "intensity", NAN, _date(seasons[0], hour)),
         Scene(photograph, grid, BANDS, "reflectance", NAN, _date(seasons[1], OVERPASS)),
         height,
+        Scene(broad(first.cover)[None], grid, ("class",), "class", 255, classes=BROAD_CLASSES),
         chosen,
     )
 

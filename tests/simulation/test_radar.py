@@ -10,7 +10,7 @@ from components.raster.dataset import read_sources
 from components.raster.io import read_scene
 from components.simulation.backscatter import Weather, backscatter
 from components.simulation.dataset import read_simulation, simulate
-from components.simulation.landcover import FOREST, Cover, among
+from components.simulation.landcover import BROAD_CLASSES, FOREST, Cover, among, broad
 from components.simulation.orientation import cross_alignment, long_axes, parallel, street_axes
 from components.simulation.phenology import Season
 from components.simulation.radar import Look, displacement, radar
@@ -36,7 +36,7 @@ def decibels(values):
 
 def digest(seed):
     pair = radar_optical(seed, (96, 96))
-    scenes = (pair.reference, pair.moving, pair.height)
+    scenes = (pair.reference, pair.moving, pair.height, pair.cover)
     return hashlib.sha256(b"".join(scene.array.tobytes() for scene in scenes)).hexdigest()
 
 
@@ -149,17 +149,36 @@ def test_houses_shine_along_and_across_the_look_and_rows_only_one_way():
     assert parallel(axes, np.pi, width=0.2) == pytest.approx([1, 0, 0], abs=1e-3)
 
 
-def test_the_dataset_holds_reference_moving_and_height(tmp_path):
+def test_the_dataset_holds_reference_moving_height_and_cover(tmp_path):
     places = [{"name": "terra-r-01", "seed": 101}, {"name": "terra-r-02", "seed": 102}]
     declared = {"view": "radar-optical", "shape": [64, 96], "places": places}
     (tmp_path / "dataset.yaml").write_text(yaml.safe_dump({"name": "tiny", "simulation": declared}))
     raw = simulate(tmp_path)
     source = read_sources(raw)[1]
     pair = radar_optical(102, (64, 96))
-    assert set(source.files) == {"reference", "moving", "height"}
+    assert set(source.files) == {"reference", "moving", "height", "cover"}
     np.testing.assert_array_equal(read_scene(source.files["reference"]).array, pair.reference.array)
     np.testing.assert_allclose(read_scene(source.files["moving"]).array, pair.moving.array, atol=0.51e-4)
+    cover = read_scene(source.files["cover"])
+    np.testing.assert_array_equal(cover.array, pair.cover.array)
+    assert (cover.unit, cover.classes) == ("class", BROAD_CLASSES)
     assert source.properties["sat:orbit_state"] == pair.look.orbit
+
+
+def test_broad_classes_are_all_there_and_water_is_the_darkest_of_them_to_the_radar():
+    pair = radar_optical(101, (192, 192))
+    names = {each.code: each.name for each in pair.cover.classes}
+    means = {names[code]: decibels(pair.reference.array[1, pair.cover.array[0] == code]) for code in names}
+    assert min(means, key=means.get) == "water"
+    assert max(means, key=means.get) in ("built-up", "forest")
+
+
+def test_every_cover_has_its_broad_class():
+    every = np.arange(len(Cover), dtype=np.uint8)[None]
+    found = dict(zip(Cover, broad(every)[0], strict=True))
+    assert set(found.values()) == {each.code for each in BROAD_CLASSES}
+    assert {cover.name for cover in Cover if found[cover] == 4} == {"RIVER", "LAKE"}
+    assert {cover.name for cover in Cover if found[cover] == 0} == {"HEATH", "CLEARCUT"}
 
 
 def test_places_of_the_radar_sandbox_are_not_those_of_the_optical_one():

@@ -9,10 +9,10 @@ from scipy.ndimage import gaussian_filter
 from components.errors import BadScene, BandMismatch, UnitMismatch
 from components.inference.tiled import predict
 from components.raster.grid import Grid
-from components.raster.scene import Scene
+from components.raster.scene import Class, Scene
 from components.raster.warping import warp
 from components.tasks.chips import Chip, pack
-from components.tasks.coregistration import TASK
+from components.tasks.coregistration import TASK, scoring
 from components.tasks.coregistration.deformation import STEEPEST, deformed, draw_flow, inverse
 from components.tasks.coregistration.options import DeformationOptions, method_options
 from components.tasks.coregistration.pair import pair_of
@@ -206,3 +206,42 @@ def test_a_sample_with_a_true_flow_keeps_it(tmp_path):
     assert isinstance(sample, Sample)
     np.testing.assert_array_equal(sample.targets["flow"].array, truth)
     np.testing.assert_array_equal(sample.inputs["moving"].array, made["moving"].array)
+
+
+def with_cover(prepared, tmp_path, name="d"):
+    """The chip of a place with a land cover of two classes: the upper half is water."""
+    chip = prepared.chip(name)
+    codes = np.where(np.arange(SIDE)[:, None] < SIDE // 2, np.full((SIDE, SIDE), 4), 2).astype("uint8")
+    codes[:, 70:80] = 255  # not known
+    classes = (Class(2, "forest", (0, 90, 0)), Class(4, "water", (0, 0, 90)), Class(5, "ice", (9, 9, 9)))
+    cover = Scene(codes[None], chip.inputs["moving"].grid, ("class",), "class", 255, classes=classes)
+    changed = Chip(name, name, name, chip.window, chip.inputs, {"cover": cover})
+    return pack(iter([changed]), tmp_path).of(params().split.folds()[0])
+
+
+def test_errors_are_told_apart_by_land_cover_where_it_is_known(prepared, tmp_path):
+    run = params()
+    given = TASK.samples(with_cover(prepared, tmp_path), "test", run)[0]
+    rows = TASK.measure(given, predict(TASK.methods(run).controls["zero-flow"], given.inputs))
+    scores = TASK.summarise(rows)
+    length = np.linalg.norm(given.targets["flow"].array, axis=0)
+    seen = scoring.comparable(given, given.targets["flow"].array)
+    seen[:, 70:80] = False
+    upper = np.arange(SIDE)[:, None] < SIDE // 2
+    assert scores["epe.water"] == pytest.approx(length[seen & upper].mean(), rel=1e-5)
+    assert scores["epe.forest"] == pytest.approx(length[seen & ~upper].mean(), rel=1e-5)
+    assert scores["epe.ice"] is None
+
+    plain = TASK.samples(prepared, "test", run)[0]
+    np.testing.assert_array_equal(plain.targets["flow"].array, given.targets["flow"].array)
+    other = TASK.measure(plain, predict(TASK.methods(run).controls["zero-flow"], plain.inputs))
+    assert "epe.water" not in TASK.summarise(other)
+    assert TASK.summarise([*rows, *other])["epe.water"] == scores["epe.water"]
+
+
+def test_the_mean_error_is_that_of_its_parts(prepared):
+    given = TASK.samples(prepared, "test", params())[0]
+    (row,) = TASK.measure(given, predict(TASK.methods(params()).controls["zero-flow"], given.inputs))
+    parts = [key for key in row.values if key.startswith("epe_sum.") and key.endswith("px")]
+    assert len(parts) == 4
+    assert sum(row.values[key] for key in parts) == pytest.approx(row.values["epe_sum"])

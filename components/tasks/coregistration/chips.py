@@ -11,13 +11,14 @@ from components.raster.io import read_scene
 from components.raster.scene import Scene, require_one_grid
 from components.tasks.chips import Chip
 from components.tasks.coregistration.options import MethodOptions, PrepareOptions, SensorOptions
-from components.tasks.coregistration.pair import FLOW, FLOW_BANDS, HEIGHT, MOVING, REFERENCE
+from components.tasks.coregistration.pair import COVER, FLOW, FLOW_BANDS, HEIGHT, MOVING, REFERENCE
 
 
 def cut(sources: Sequence[Source], prepare: PrepareOptions, method: MethodOptions) -> Iterator[Chip]:
     """Chips of at most ``block_px`` a side with the bands of either sensor, and with what else the source holds.
 
-    That is the height of the ground (role `height`), or the true flow (role `flow`) of scenes that are displaced.
+    That is the height of the ground (role `height`), or the true flow (role `flow`) of scenes that are displaced, and
+    the land cover under the reference (role `cover`, a class map), by which scores are broken down.
 
     Raises:
         NotEnoughData: if a source lacks one of the two scenes.
@@ -34,6 +35,8 @@ def cut(sources: Sequence[Source], prepare: PrepareOptions, method: MethodOption
         targets = {}
         if FLOW in source.files:
             targets[FLOW] = read_scene(source.files[FLOW], bands=FLOW_BANDS).require("px", f"{source.id} {FLOW}")
+        if COVER in source.files:
+            targets[COVER] = read_scene(source.files[COVER]).require("class", f"{source.id} {COVER}")
         grid = require_one_grid({**inputs, **targets})
         for window in grid.tiles(prepare.block_px):
             name = source.id if window == grid.window else f"{source.id}-r{window.row}-c{window.col}"

@@ -21,6 +21,7 @@ FLOW, CONFIDENCE, REGISTERED = "flow", "confidence", "registered"
 FLOW_BANDS = ("u", "v")
 MOST_NEGATIVE = 0.25  # share of pixels below 0 from which "linear" values are taken for decibels
 HEIGHT = "height"  # of the ground in m; only the making of training data reads it
+COVER = "cover"  # classes of the ground under the reference; only the scores read it
 
 
 class Pair(NamedTuple):

@@ -54,7 +54,7 @@ class WholeChips:
         rng = np.random.default_rng((self.seed, crc32(chip.id.encode())))
         flow = draw_flow(reference.grid.shape, self.options.deformation, rng, _height(chip))
         inputs = {REFERENCE: reference, MOVING: deformed(moving, flow)}
-        return Sample(chip.id, chip.place, inputs, {FLOW: flow_scene(flow, reference.grid)})
+        return Sample(chip.id, chip.place, inputs, {**chip.targets, FLOW: flow_scene(flow, reference.grid)})
 
 
 class Crops:

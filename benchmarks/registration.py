@@ -1,7 +1,8 @@
 """Co-registration: how fast one core is with each classical method, and how well methods do on the real test pairs.
 
 `python -m benchmarks registration` measures speed. `python -m benchmarks.registration` prints the scores on the pairs
-that are for testing only: the Sentinel-1/Sentinel-2 patch with its flow, the CFOG pairs with their check points.
+that are for testing only: the Sentinel-1/Sentinel-2 patch with its flow, the CFOG pairs with their check points, and
+the held-out aligned pairs displaced by synthetic relief (`_relief.py`).
 Settings were fixed before any of these pairs was looked at.
 
 The two images of the patch lie on each other as they were published: their structure matches best at zero flow, and
@@ -21,14 +22,14 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from affine import Affine
 from numpy.typing import NDArray
 
+from benchmarks import _relief
+from benchmarks._pairs import RADAR, aligned_pairs, any_options, scene_of
 from components.inference.method import Method
 from components.inference.tiled import predict_whole
 from components.metrics.flow import ErrorCounts, check_point_scores, check_points, end_point_errors
-from components.raster.grid import Grid
-from components.raster.scene import Scene, Unit
+from components.raster.scene import Scene
 from components.raster.warping import warp
 from components.tasks import load_run
 from components.tasks.bundle import load_module, load_state
@@ -87,7 +88,6 @@ CFOG = {  # reference, moving image, check points, whose coordinates come first 
     "optical-LiDAR": ("visible1_ref", "LiDARintensity1_sen", "LiDARToVisible1", FIRST_MOVING),
     "visible-infrared": ("test6_ref", "test6_sen", "VisibletoInfrared_CP", FIRST_REFERENCE),
 }
-RADAR, OPTICAL = "radar", "optical"  # which encoder of a learnt method sees an image
 COLUMNS = ("epe", "median", "p95", "over_1px", "over_3px", "rmse", "within_1px", "within_2px", "within_3px")
 
 
@@ -146,37 +146,22 @@ def real_pairs(folder: Path = REAL) -> tuple[RealPair, ...]:
 def _patch(folder: Path) -> tuple[RealPair, RealPair]:
     radar, optical = (tifffile.imread(folder / f"{name}_patch11.tif") for name in ("S1", "S2"))
     truth = np.moveaxis(tifffile.imread(folder / "Flow_patch11.tif"), -1, 0).astype(np.float32)
-    scenes = {REFERENCE: _scene(radar, "amplitude"), MOVING: _scene(optical, "digital_number")}
+    scenes = {REFERENCE: scene_of(radar, "amplitude"), MOVING: scene_of(optical, "digital_number")}
     moved = {**scenes, MOVING: warp(scenes[MOVING], inverse(truth, step=1), resampling="cubic")}
     return (
-        RealPair("S1S2, moved by its flow", moved, _options(moved, REFERENCE), truth),
-        RealPair("S1S2, as published, against zero", scenes, _options(scenes, REFERENCE), np.zeros_like(truth)),
+        RealPair("S1S2, moved by its flow", moved, any_options(moved, REFERENCE), truth),
+        RealPair("S1S2, as published, against zero", scenes, any_options(scenes, REFERENCE), np.zeros_like(truth)),
     )
 
 
 def _cfog(folder: Path, name: str) -> RealPair:
     reference, moving, points, order = CFOG[name]
     scenes = {
-        role: _scene(tifffile.imread(folder / f"{file}.tif"), "digital_number")
+        role: scene_of(tifffile.imread(folder / f"{file}.tif"), "digital_number")
         for role, file in ((REFERENCE, reference), (MOVING, moving))
     }
     table = np.loadtxt(folder / f"{points}.txt")[:, order] - 1  # the first pixel is (1, 1) in these files
-    return RealPair(name, scenes, _options(scenes, MOVING if name == "visible-SAR" else None), points=table)
-
-
-def _scene(image: NDArray[Any], unit: Unit) -> Scene:
-    layers = np.atleast_3d(image).transpose(2, 0, 1).astype(np.float32)
-    bands = tuple(f"layer-{index}" for index in range(len(layers)))
-    return Scene(layers, Grid(None, Affine.identity(), layers.shape[1:]), bands, unit, float("nan"))
-
-
-def _options(scenes: Mapping[str, Scene], radar: str | None) -> MethodOptions:
-    """Options that any method takes; ``radar`` is the role of the radar image, if one is."""
-    sections = {
-        role: {"sensor": RADAR if role == radar else OPTICAL, "bands": scene.bands, "unit": scene.unit}
-        for role, scene in scenes.items()
-    }
-    return MethodOptions.model_validate({"name": "gefolki", **sections})
+    return RealPair(name, scenes, any_options(scenes, MOVING if name == "visible-SAR" else None), points=table)
 
 
 def learnt(run: str) -> Making:
@@ -227,6 +212,13 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def main() -> None:
+    """Both tables, with every network whose weights are here."""
+    weights = (PROJECT / "models" / "weights").glob("coregistration-*/weights.safetensors")
+    methods = {**CLASSICAL, **{run: learnt(run) for run in sorted(path.parent.name for path in weights)}}
+    print(table(evaluate(methods, real_pairs())))
+    print(f"\n{_relief.table(list(_relief.evaluate(methods, aligned_pairs(REAL.parent))))}")
+
+
 if __name__ == "__main__":
-    here = (path.parent.name for path in (PROJECT / "models" / "weights").glob("coregistration-*/weights.safetensors"))
-    print(table(evaluate({**CLASSICAL, **{run: learnt(run) for run in sorted(here)}}, real_pairs())))
+    main()

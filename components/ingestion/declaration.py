@@ -81,6 +81,21 @@ class ImageDeclaration(Params):
     storage: Storage
 
 
+class SensorDeclaration(ImageDeclaration):
+    """A role whose sensor differs from those of other roles, for example radar beside optical.
+
+    With ``decibels`` the value so found is a ratio in decibels, and its intensity ``10 ** (value / 10)`` is stored.
+    """
+
+    decibels: bool = False
+
+    @model_validator(mode="after")
+    def _decibels_become_intensity(self) -> Self:
+        if self.decibels and (self.unit, self.storage.dtype) != ("intensity", "float32"):
+            raise ValueError("decibels become intensity: unit must be intensity, and storage.dtype float32")
+        return self
+
+
 class LabelDeclaration(Params):
     """The label role: which source value is which class code. A value that is not listed is refused."""
 
@@ -128,7 +143,8 @@ class Declaration(Params):
     pixel_size_m: float | None = Field(None, gt=0, description="about; None: unknown")
     needs_crs: bool = True
     layout: Annotated[FolderLayout | PatternLayout, Field(discriminator="kind")] | None = None
-    image: ImageDeclaration | None = None
+    image: ImageDeclaration | None = Field(None, description="of every role that holds an image, but for `images`")
+    images: Mapping[str, SensorDeclaration] = Field(default_factory=dict, description="role -> its own image section")
     label: LabelDeclaration | None = None
     properties: Mapping[str, str] = Field(default_factory=dict, description="kept with each scene, from the file name")
     max_lost: float = Field(0.25, ge=0, le=1, description="quarantined share above which ingestion fails")
@@ -136,9 +152,25 @@ class Declaration(Params):
 
     @model_validator(mode="after")
     def _has_a_way_in(self) -> Self:
-        if (self.layout is None or self.image is None) and self.simulation is None:
+        if (self.layout is None or not (self.image or self.images)) and self.simulation is None:
             raise ValueError("needs either layout and image (a source folder) or simulation (a seed)")
         return self
+
+    @model_validator(mode="after")
+    def _every_image_is_declared(self) -> Self:
+        strangers = sorted(set(self.images) - set(self.image_roles))
+        if strangers:
+            raise ValueError(f"images: {', '.join(strangers)} is no image role of the layout")
+        lacking = [role for role in self.image_roles if self.image_of(role) is None]
+        if lacking and self.simulation is None:
+            raise ValueError(
+                f"images: {', '.join(lacking)} has no section, and there is no image section for all roles"
+            )
+        return self
+
+    def image_of(self, role: str) -> ImageDeclaration | None:
+        """The section of an image role: its own, or the one of all."""
+        return self.images.get(role, self.image)
 
     @property
     def image_roles(self) -> tuple[str, ...]:
@@ -149,8 +181,10 @@ class Declaration(Params):
     @property
     def digest(self) -> str:
         """SHA-256 over everything that decides the bytes of an ingested scene."""
-        deciding = self.model_dump_json(include={"needs_crs", "layout", "image", "label", "properties"})
-        return hashlib.sha256(deciding.encode()).hexdigest()
+        names = {"needs_crs", "layout", "image", "label", "properties"}
+        if self.images:  # a dataset of one sensor keeps the digest that it had before there were several
+            names.add("images")
+        return hashlib.sha256(self.model_dump_json(include=names).encode()).hexdigest()
 
 
 def read_declaration(dataset: Path) -> Declaration:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import ServiceUnavailable, SwathError, TooMuchLost
-from components.ingestion.declaration import Declaration, read_declaration
+from components.ingestion.declaration import Declaration, ImageDeclaration, SensorDeclaration, read_declaration
 from components.ingestion.discovery import Candidate, discover
 from components.ingestion.reading import encodings, read_candidate
 from components.raster.dataset import MANIFEST, Quarantined, Source, finish, sha256, write_source
@@ -151,13 +151,20 @@ def _provenance(candidate: Candidate, declaration: Declaration) -> dict[str, Any
         role: {"file": f"{path.parent.name}/{path.name}", "sha256": sha256(path)}
         for role, path in candidate.files.items()
     }
-    applied = {"scale": declaration.image.scale, "offset": declaration.image.offset} if declaration.image else {}
+    applied: dict[str, Any] = _applied(declaration.image) if declaration.image else {}
+    applied |= {role: _applied(image) for role, image in declaration.images.items()}
     return {
         **candidate.properties,
         "swath:sources": sources,
         "swath:applied": applied,
         "swath:declaration": declaration.digest,
     }
+
+
+def _applied(image: ImageDeclaration) -> dict[str, Any]:
+    """What was done to the numbers of a file, once."""
+    decibels = isinstance(image, SensorDeclaration) and image.decibels
+    return {"scale": image.scale, "offset": image.offset, **({"decibels": True} if decibels else {})}
 
 
 def _intact(raw: Path) -> Iterator[Source]:

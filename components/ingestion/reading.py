@@ -10,13 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.errors import BadScene
-from components.ingestion.declaration import NODATA_CODE, Declaration, ImageDeclaration, LabelDeclaration, Storage
+from components.ingestion.declaration import (
+    NODATA_CODE,
+    Declaration,
+    ImageDeclaration,
+    LabelDeclaration,
+    SensorDeclaration,
+    Storage,
+)
 from components.ingestion.discovery import Candidate
 from components.raster.bands import band_indexes, canonical
 from components.raster.decoding import DecoderPool
 from components.raster.encoding import Encoding
 from components.raster.scene import Array, Scene, require_one_grid
 
+MOST_DB = 100.0  # no backscatter of any ground is stronger or weaker
 EXACT_STEPS = 1e-3  # a stored step this far from a whole number is not that number
 
 
@@ -32,8 +40,8 @@ def read_candidate(candidate: Candidate, declaration: Declaration, decoders: Dec
     for role, path in candidate.files.items():
         if declaration.label and role == declaration.label.role:
             scenes[role] = _label(path, declaration.label, decoders)
-        elif declaration.image:
-            scenes[role] = _image(path, declaration.image, decoders)
+        elif image := declaration.image_of(role):
+            scenes[role] = _image(path, image, decoders)
         if declaration.needs_crs and scenes[role].grid.crs is None:
             raise BadScene(path, "has no CRS", "ask its maker, or set needs_crs: false if it has no place")
     require_one_grid(scenes)
@@ -42,7 +50,8 @@ def read_candidate(candidate: Candidate, declaration: Declaration, decoders: Dec
 
 def encodings(candidate: Candidate, declaration: Declaration) -> Mapping[str, Encoding]:
     """How each role is stored, as the declaration says."""
-    stored = {role: _encoding(declaration.image.storage) for role in declaration.image_roles if declaration.image}
+    images = {role: declaration.image_of(role) for role in declaration.image_roles}
+    stored = {role: _encoding(image.storage) for role, image in images.items() if image}
     if declaration.label and declaration.label.role in candidate.files:
         stored[declaration.label.role] = Encoding("uint8", nodata=NODATA_CODE)
     return stored
@@ -61,13 +70,14 @@ def _image(path: Path, image: ImageDeclaration, decoders: DecoderPool) -> Scene:
             unseen |= array == nodata
     valid: NDArray[np.bool_] = np.asarray(~unseen.any(axis=0))
     _refuse_empty(array, valid, path)
-    values = array * image.scale + image.offset
+    values = np.where(unseen, np.nan, array) * image.scale + image.offset
+    if isinstance(image, SensorDeclaration) and image.decibels:
+        values = _intensity(values, path)
     _refuse_inexact(values[:, valid], image.storage, path)
     bands = tuple(canonical(name) for name in image.bands)
     if image.storage.nodata is None and not unseen.any():
         return Scene(values.astype(image.storage.dtype), raw.grid, bands, image.unit)  # type: ignore[arg-type]
-    stored = np.where(unseen, np.nan, values).astype(np.float32)
-    return Scene(stored, raw.grid, bands, image.unit, nodata=np.nan)  # type: ignore[arg-type]
+    return Scene(values.astype(np.float32), raw.grid, bands, image.unit, nodata=np.nan)  # type: ignore[arg-type]
 
 
 def _read(path: Path, decoders: DecoderPool) -> Scene:
@@ -84,6 +94,13 @@ def _declared_bands(raw: Scene, image: ImageDeclaration, path: Path) -> NDArray[
         raise BadScene(path, f"holds {len(raw.bands)} unnamed bands, {len(image.bands)} are declared", "mend the file")
     indexes = list(range(len(raw.bands))) if unnamed else band_indexes(image.bands, raw.bands, path)
     return np.asarray(raw.array[indexes], dtype=np.float64)
+
+
+def _intensity(decibels: NDArray[np.float64], path: Path) -> NDArray[np.float64]:
+    """Linear intensity of a backscatter in decibels; NaN stays NaN."""
+    if np.nanmax(np.abs(decibels), initial=0) > MOST_DB:
+        raise BadScene(path, f"holds values beyond {MOST_DB:g} dB", "linear already? leave out decibels: true")
+    return np.asarray(np.power(10, decibels / 10))
 
 
 def _refuse_empty(array: Array, valid: NDArray[np.bool_], path: Path) -> None:

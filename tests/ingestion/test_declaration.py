@@ -45,3 +45,38 @@ def test_the_digest_follows_what_decides_the_bytes_and_nothing_else(tmp_path):
     plain = read_declaration(declare(tmp_path)).digest
     assert read_declaration(declare(tmp_path, title="another")).digest == plain
     assert read_declaration(declare(tmp_path, needs_crs=False)).digest != plain
+
+
+OTHER = {"bands": ["VV", "VH"], "unit": "intensity", "decibels": True, "storage": {"dtype": "float32"}}
+
+
+def test_roles_may_have_an_image_section_of_their_own(tmp_path):
+    declaration = read_declaration(declare(tmp_path, images={"after": OTHER}))
+    assert declaration.image_of("after").bands == ("VV", "VH")
+    assert declaration.image_of("before").bands == ("B2", "B8")
+    both = read_declaration(declare(tmp_path, image=None, images={"before": OTHER, "after": OTHER}))
+    assert both.image_of("before").unit == "intensity"
+
+
+def test_a_dataset_of_one_sensor_keeps_the_digest_that_its_scenes_carry(tmp_path):
+    california = read_declaration(SOURCES / "california-fires").digest
+    assert california == "96bad5b1d6123f3229d44b4201fc197d77de0d3e7f05cc79476174b14a679492"
+    plain = read_declaration(declare(tmp_path)).digest
+    assert read_declaration(declare(tmp_path, images={})).digest == plain
+    assert read_declaration(declare(tmp_path, images={"after": OTHER})).digest != plain
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"images": {"radar": OTHER}}, "radar is no image role"),
+        ({"images": {"mask": OTHER}}, "mask is no image role"),
+        ({"image": None, "images": {"after": OTHER}}, "before has no section"),
+        ({"images": {"after": {**OTHER, "unit": "amplitude"}}}, "unit must be intensity"),
+        ({"images": {"after": {**OTHER, "storage": {"dtype": "uint16"}}}}, "storage.dtype float32"),
+        ({"image": {**DECLARATION["image"], "decibels": True}}, "decibels"),
+    ],
+)
+def test_sections_that_do_not_fit_the_layout_are_refused_by_name(tmp_path, changes, problem):
+    with pytest.raises(BadParams, match=problem):
+        read_declaration(declare(tmp_path, **changes))

@@ -12,7 +12,7 @@ from scipy.ndimage import generic_filter, uniform_filter
 
 from components.tasks.coregistration.filters import Flow, Image, box
 from components.tasks.coregistration.lattice import Lattice, smooth_field
-from components.tasks.coregistration.structure import features
+from components.tasks.coregistration.structure import Structure, coarsened, structure_of
 
 LEAST_KNOWN = 0.5  # of the pixels of a window
 FAR_PX = 3  # a rival peak is at least this far from the best one
@@ -22,18 +22,31 @@ FAR_PX = 3  # a rival peak is at least this far from the best one
 class TemplateSettings:
     """Half the edge of a window, reach of the search, distance of windows, and what disagrees with its neighbours; px.
 
+    Features are averaged over ``cell`` x ``cell`` px before they are matched, which is faster and hides noise; radius,
+    reach and step are multiples of it.
+
     Raises:
-        ValueError: if a length is not positive.
+        ValueError: if a length is not positive, or not a multiple of the cell.
     """
 
     radius: int = 32
     reach: int = 12
     step: int = 16
     outlier: float = 1.5
+    cell: int = 1
 
     def __post_init__(self) -> None:
-        if min(self.radius, self.reach, self.step) < 1 or self.outlier <= 0:
+        lengths = (self.radius, self.reach, self.step)
+        if min(*lengths, self.cell) < 1 or self.outlier <= 0:
             raise ValueError(f"lengths must be positive, got {self}")
+        if any(length % self.cell for length in lengths):
+            raise ValueError(f"radius, reach and step must be multiples of cell, got {self}")
+
+    @property
+    def in_cells(self) -> TemplateSettings:
+        """The same lengths counted in cells."""
+        radius, reach, step = (length // self.cell for length in (self.radius, self.reach, self.step))
+        return TemplateSettings(radius, reach, step, self.outlier / self.cell)
 
 
 class Matches(NamedTuple):
@@ -56,12 +69,28 @@ def estimate(reference: Image, moving: Image, settings: TemplateSettings | None 
     if reference.shape != moving.shape:
         raise ValueError(f"expected images of one shape, got {reference.shape} and {moving.shape}")
     chosen = settings or TemplateSettings()
-    lattice = Lattice.over(reference.shape, chosen.step)
-    found = agreeing(match(reference, moving, lattice, chosen), chosen)
-    return smooth_field(found.flow, found.weight, lattice, reference.shape)
+    first, second = (coarsened(structure_of(image), chosen.cell) for image in (reference, moving))
+    return matched(first, second, reference.shape, chosen)
 
 
-def match(reference: Image, moving: Image, lattice: Lattice, settings: TemplateSettings) -> Matches:
+def matched(
+    reference: Structure, moving: Structure, shape: tuple[int, int], settings: TemplateSettings
+) -> tuple[Flow, Image]:
+    """As `estimate`, from features of both images in cells; ``shape`` is that of the images."""
+    lattice = Lattice.over(reference.known.shape, settings.in_cells.step)
+    found = agreeing(match(reference, moving, lattice, settings.in_cells), settings.in_cells)
+    return smooth_field(settings.cell * found.flow, found.weight, lattice.finer(settings.cell), shape)
+
+
+def reach_px(settings: TemplateSettings) -> int:
+    """How far away a pixel may be that counts.
+
+    A node sees its window and its search, and is smoothed with its five nearest neighbours to each side.
+    """
+    return settings.radius + settings.reach + 5 * settings.step
+
+
+def match(reference: Structure, moving: Structure, lattice: Lattice, settings: TemplateSettings) -> Matches:
     """The best match of the window around each node by normalised cross-correlation, to a fraction of a pixel."""
     scorer = _Scorer.of(reference, moving, settings)
     rows, cols = lattice.rows, lattice.cols
@@ -106,9 +135,9 @@ class _Scorer(NamedTuple):
     settings: TemplateSettings
 
     @classmethod
-    def of(cls, reference: Image, moving: Image, settings: TemplateSettings) -> _Scorer:
+    def of(cls, reference: Structure, moving: Structure, settings: TemplateSettings) -> _Scorer:
         margin = settings.radius + settings.reach
-        (first, first_known), (second, second_known) = features(reference), features(moving)
+        (first, first_known), (second, second_known) = reference, moving
         share = box((first_known & second_known).astype(np.float32), settings.radius)
         side = 2 * settings.radius + 1
         second = second - (second.sum((1, 2), keepdims=True) / max(second_known.sum(), 1)) * second_known

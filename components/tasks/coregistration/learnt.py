@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import ceil
+from typing import Self
 
 import numpy as np
 import torch
@@ -25,6 +27,7 @@ from models.window_correlation import window_correlation
 
 SCORED_CELLS = 4  # every fourth window of a crop is trained on: neighbours say the same
 HALO_STEP_PX = 32
+LOOKS_OF_ONE_SENSOR = 2  # between two sensors a second look gains nothing
 
 
 class LearntTemplates(FlowNetwork):
@@ -38,6 +41,13 @@ class LearntTemplates(FlowNetwork):
         step = options.templates.step
         self.halo_px = ceil((reach_px(options.templates) + REACH_PX) / HALO_STEP_PX) * HALO_STEP_PX
         self.alignment_px = step * STRIDE_PX if step % STRIDE_PX else step
+
+    def between(self, sensor: str) -> Self:
+        """The same network for pairs of one sensor, which match so well that a second look finds hundredths of a pixel."""
+        one = super().between(sensor)
+        looks = replace(one.options.templates, looks=max(LOOKS_OF_ONE_SENSOR, one.options.templates.looks))
+        one.options = one.options.model_copy(update={"templates": looks})
+        return one
 
     def compute(self, arguments: tuple[Tensor, ...]) -> Tensor:
         """Features of both scenes (B, 32, rows / 2, cols / 2)."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, correlate1d, gaussian_filter
 
-from components.tasks.coregistration.filters import Image, Mask
+from components.tasks.coregistration.filters import Flow, Image, Mask, sampled
 
 ORIENTATIONS = 9  # over half a turn
 GRADIENT_PX, SMOOTH_PX = 1.0, 1.0  # scales of the derivative, and of the smoothing of its channels
@@ -57,6 +57,15 @@ def coarsened(structure: Structure, cell: int) -> Structure:
     channels = _means(np.pad(structure.channels, ((0, 0), *more), mode="edge"), cell)
     known = _means(np.pad(structure.known, more, mode="edge").astype(np.float32), cell) > LEAST_SHARE
     return Structure(np.asarray(channels * known, dtype=np.float32), known)
+
+
+def brought_along(structure: Structure, flow: Flow) -> Structure:
+    """The features at ``x + flow(x)``, bilinear; ``flow`` (2, row, col) counts their cells."""
+    places = np.indices(structure.known.shape, dtype=np.float32) + flow[::-1]
+    known = sampled(structure.known.astype(np.float32), places) > LEAST_SHARE
+    inside = np.all([(at >= 0) & (at <= side - 1) for at, side in zip(places, known.shape, strict=True)], axis=0)
+    channels = np.stack([sampled(channel, places) for channel in structure.channels])
+    return Structure(np.asarray(channels * (known & inside), dtype=np.float32), known & inside)
 
 
 def _means(values: Image, cell: int) -> Image:

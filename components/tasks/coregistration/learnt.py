@@ -43,7 +43,7 @@ class LearntTemplates(FlowNetwork):
         self.alignment_px = step * STRIDE_PX if step % STRIDE_PX else step
 
     def between(self, sensor: str) -> Self:
-        """The same network for pairs of one sensor, which match so well that a second look finds hundredths of a pixel."""
+        """The same network for pairs of one sensor: they match so well that a second look pays."""
         one = super().between(sensor)
         looks = replace(one.options.templates, looks=max(LOOKS_OF_ONE_SENSOR, one.options.templates.looks))
         one.options = one.options.model_copy(update={"templates": looks})

@@ -1,6 +1,7 @@
 """Flow networks behind the seam: what they see, what they learn from, what they answer."""
 
 import json
+from copy import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -325,3 +326,30 @@ def test_a_refining_network_asks_for_a_start_and_others_refuse_one():
         network("refined-templates", view="structure").module(image, image)
     with pytest.raises(ValueError, match="without a start got one"):
         network("recurrent-flow", view="structure").module(image, image, start=start)
+
+
+def largest_step(difference, tile):
+    """Largest change from pixel to pixel, along rows or columns, about the seams between tiles."""
+    about = np.s_[:, tile - 70 : tile + 70]
+    turned = (difference, np.swapaxes(difference, 1, 2))
+    return max(float(np.abs(np.diff(each, axis=1))[about].max()) for each in turned)
+
+
+# Not the plain PWC-Net: what it says of a pixel hangs on more than its halo until it has converged, see CARD.md.
+@pytest.mark.parametrize(
+    ("name", "tile", "limit_px"),
+    [
+        ("flownet-s", 256, 0.05),
+        ("pwc-net-multimodal", 256, 0.05),
+        ("recurrent-flow", 208, 1e-3),  # its halo holds all that counts
+        pytest.param("refined-templates", 208, 1e-3, marks=pytest.mark.slow),
+    ],
+)
+def test_tiles_of_a_network_join_without_a_step(name, tile, limit_px):
+    method, given = network(name), sample(9, side=2 * tile).inputs
+    bare = copy(method)
+    bare.halo_px = bare.blend_px = 0
+    whole = predict(method, given, tile_px=2 * tile)["flow"].array
+    tiled, torn = (predict(each, given, tile_px=tile)["flow"].array for each in (method, bare))
+    assert largest_step(tiled - whole, tile) < limit_px
+    assert largest_step(torn - whole, tile) > 10 * limit_px

@@ -23,8 +23,9 @@ from torch import Tensor
 
 from components.simulation.radar_optical import radar_optical
 from components.tasks.chips import Chip, Prepared, pack
+from components.tasks.coregistration.candidates import network_of
 from components.tasks.coregistration.families import FAMILIES
-from components.tasks.coregistration.networks import FlowNetwork, network_of
+from components.tasks.coregistration.networks import FlowNetwork
 from components.tasks.coregistration.options import MethodOptions
 from components.tasks.coregistration.samples import samples_of
 from components.tasks.params import Fold

@@ -33,12 +33,12 @@ from components.raster.scene import Scene
 from components.raster.warping import warp
 from components.tasks import load_run
 from components.tasks.bundle import load_module, load_state
+from components.tasks.coregistration.candidates import network_of
 from components.tasks.coregistration.classical import MATCHERS, DenseMatching, classical
 from components.tasks.coregistration.consistency import trusted
 from components.tasks.coregistration.deformation import inverse
 from components.tasks.coregistration.filters import Flow
 from components.tasks.coregistration.gefolki import EFOLKI
-from components.tasks.coregistration.networks import network_of
 from components.tasks.coregistration.options import MethodOptions, method_options
 from components.tasks.coregistration.pair import CONFIDENCE, FLOW, MOVING, REFERENCE
 from components.tasks.coregistration.shift import best_constant

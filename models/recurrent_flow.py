@@ -10,7 +10,7 @@ Departures, for scenes that are georeferenced: the volume holds displacements up
 its memory grows with the number of pixels and not with its square; a quarter of the resolution instead of an eighth;
 only the last flow is brought to full resolution, the others are held against the truth at a quarter; encoders of their
 own for each sensor; no normalisation over the image, so that tiles answer as the whole; L2 norm instead of L1; a head
-adds a confidence. A network that is given a `start` refines that flow instead of finding one of its own.
+adds a confidence.
 """
 
 from __future__ import annotations
@@ -74,12 +74,12 @@ class _Encoder(nn.Module):
 
 
 class _Recurrence(nn.Module):
-    """A convolutional GRU on context, looked-up costs, the running flow, and ``more`` channels beside it."""
+    """A convolutional GRU on context, looked-up costs and the running flow."""
 
-    def __init__(self, hidden: int, more: int) -> None:
+    def __init__(self, hidden: int) -> None:
         super().__init__()
         self.costs = nn.Sequential(convolution(2 * SPAN**2, hidden, 1), convolution(hidden, hidden))
-        self.motion = convolution(2 + more, hidden // 4, 7)
+        self.motion = convolution(2, hidden // 4, 7)
         inputs = 3 * hidden + hidden // 4  # hidden state, context, costs and motion
         self.gates = nn.Conv2d(inputs, 2 * hidden, 3, padding=1)
         self.candidate = nn.Conv2d(inputs, hidden, 3, padding=1)
@@ -94,61 +94,40 @@ class _Recurrence(nn.Module):
 
 
 class RecurrentFlow(nn.Module):
-    """Images of ``channels``; ``sensors`` encoders with weights of their own; so many iterations.
+    """Images of ``channels``; ``sensors`` encoders with weights of their own; so many iterations."""
 
-    With ``started`` it refines the flow of another method and has no first estimate of its own.
-    """
-
-    def __init__(
-        self, channels: int = 1, width: float = 1.0, sensors: int = 2, iterations: int = 3, *, started: bool = False
-    ) -> None:
+    def __init__(self, channels: int = 1, width: float = 1.0, sensors: int = 2, iterations: int = 3) -> None:
         super().__init__()
-        self.started = started
         first, matched, self.hidden = scaled((32, 64, 64), width)
         self.iterations, self.stride_px = iterations, STRIDE_PX
         self.encoders = SensorEncoders(partial(_Encoder, channels, first, matched, self.hidden), sensors)
-        if not started:
-            self.sharpness = nn.Parameter(torch.tensor(SHARPNESS))
-        self.recurrence = _Recurrence(self.hidden, int(started))
+        self.sharpness = nn.Parameter(torch.tensor(SHARPNESS))
+        self.recurrence = _Recurrence(self.hidden)
         self.upsampling = nn.Sequential(convolution(self.hidden, self.hidden), nn.Conv2d(self.hidden, 9 * 16, 1))
-        self.confidence = ConfidenceHead(self.hidden + 2 * SPAN**2 + int(started))
+        self.confidence = ConfidenceHead(self.hidden + 2 * SPAN**2)
         initialise(self)
         self.encoders.start_alike()
 
-    def forward(self, *images: Tensor, sensors: tuple[int, int] = (0, 1), start: Tensor | None = None) -> Estimate:
+    def forward(self, *images: Tensor, sensors: tuple[int, int] = (0, 1)) -> Estimate:
         """Flow from reference to moving image, each (B, C, H, W) of any size; see `pairs_of` for twins.
 
         With twins the batch of the answer is three times as long: the pair, then the pairs of either sensor.
-        ``start`` (B, 3, H, W) is the flow to refine in pixels, and how sure it is.
-
-        Raises:
-            ValueError: if there is a start and the network knows none, or the other way round.
         """
-        if (start is not None) != self.started:
-            raise ValueError(
-                f"a network {'with' if self.started else 'without'} a start got {'none' if start is None else 'one'}"
-            )
         rows, cols = images[0].shape[-2:]
         (first, context), (second, _) = self.encoders(pairs_of([grown(each, STRIDE_PX) for each in images], sensors))
         volume = correlation(first, second, REACH)
         volumes = _volumes(volume)
         hidden, context = context.chunk(2, dim=1)
         hidden, context = torch.tanh(hidden), F.leaky_relu(context)
-        known: tuple[Tensor, ...] = ()
-        if start is None:
-            flow = _matched(volume, self.sharpness)
-            steps = [Step(flow * STRIDE_PX, STRIDE_PX, 1.0)]
-        else:  # nothing to learn of a start, so it is no step
-            coarse = F.avg_pool2d(grown(start.float(), STRIDE_PX), STRIDE_PX)
-            flow, known, steps = coarse[:, :2] / STRIDE_PX, (coarse[:, 2:],), []
+        flow = _matched(volume, self.sharpness)
+        steps = [Step(flow * STRIDE_PX, STRIDE_PX, 1.0)]
         for index in range(self.iterations):
             flow = flow.detach()
-            moved = torch.cat([flow, *known], dim=1)
-            hidden, more = self.recurrence(hidden, context, looked_up(volumes, flow), moved)
+            hidden, more = self.recurrence(hidden, context, looked_up(volumes, flow), flow)
             flow = flow + more
             steps.append(Step(flow * STRIDE_PX, STRIDE_PX, DECAY ** (self.iterations - index)))
         steps.append(Step(_convex(flow, self.upsampling(hidden)), 1, 1.0))
-        logit = self.confidence(hidden, looked_up(volumes, flow), *known)
+        logit = self.confidence(hidden, looked_up(volumes, flow))
         logit = F.interpolate(logit, scale_factor=float(STRIDE_PX), mode="bilinear", align_corners=False)
         return Estimate(steps[-1].flow[..., :rows, :cols], logit[..., :rows, :cols], tuple(steps))
 

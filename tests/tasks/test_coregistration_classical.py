@@ -16,7 +16,7 @@ from components.tasks.coregistration.lattice import Lattice, smooth_field
 from components.tasks.coregistration.options import MethodOptions
 from components.tasks.coregistration.pair import CONFIDENCE, FLOW, MOVING, REFERENCE
 from components.tasks.coregistration.shift import best_constant, phase_correlation
-from components.tasks.coregistration.structure import features
+from components.tasks.coregistration.structure import structure_of
 from tests.scenes import make_grid
 
 SHAPE = (192, 224)
@@ -125,8 +125,8 @@ def test_templates_recover_a_flow_that_changes_little_within_a_window():
 
 
 def test_structure_does_not_change_with_gain_offset_or_inversion():
-    plain, _ = features(texture())
-    other, _ = features(3 - 7 * texture())
+    plain, _ = structure_of(texture())
+    other, _ = structure_of(3 - 7 * texture())
     assert np.abs(plain - other).max() < 1e-3
 
 

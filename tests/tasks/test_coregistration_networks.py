@@ -16,9 +16,9 @@ from components.inference.tiled import predict
 from components.raster.grid import Grid, Window
 from components.raster.scene import Scene
 from components.tasks.bundle import module_state
+from components.tasks.coregistration.candidates import network_of
 from components.tasks.coregistration.families import FAMILIES
 from components.tasks.coregistration.losses import confidence_loss, flow_loss
-from components.tasks.coregistration.networks import network_of
 from components.tasks.coregistration.options import MethodOptions
 from components.tasks.coregistration.radiometry import randomised
 from components.tasks.coregistration.views import statistics_of
@@ -31,8 +31,9 @@ WIDTHS = {
     "pwc-net": 0.25,
     "pwc-net-multimodal": 0.25,
     "recurrent-flow": 0.5,
-    "refined-templates": 0.5,
+    "learnt-templates": 0.25,
 }
+SETTINGS = {"learnt-templates": {"view": "both", "templates": {"radius": 8, "reach": 6, "step": 8, "cell": 2}}}
 SAR = {"sensor": "sentinel-1", "bands": ["VV", "VH"], "unit": "intensity"}
 OPTICAL = {"sensor": "sentinel-2", "bands": ["B02", "B08"], "unit": "reflectance"}
 RELATED = {True: "related", False: "of two places"}
@@ -48,7 +49,8 @@ class Crop(Sample):
 
 def network(name="pwc-net-multimodal", **changed):
     torch.manual_seed(0)
-    options = {"name": name, "reference": SAR, "moving": OPTICAL, "width": WIDTHS[name], **changed}
+    options = {"name": name, "reference": SAR, "moving": OPTICAL, "width": WIDTHS[name]}
+    options |= {**SETTINGS.get(name, {}), **changed}
     return network_of(MethodOptions.model_validate(options))
 
 
@@ -180,7 +182,8 @@ def test_losses_are_finite_and_named_with_and_without_a_truth(name, related):
     batch = method.collate([crop(0), crop(1, related=related, hole=slice(0, 30))])
     losses = method.losses(method.module, batch)
     twinned = ["moving/moving", "reference/reference"] if FAMILIES[name].twinned else []
-    assert sorted(losses) == sorted(["reference/moving", "confidence", *twinned])
+    names = ["matching"] if name == "learnt-templates" else ["reference/moving", "confidence", *twinned]
+    assert sorted(losses) == sorted(names)
     assert all(torch.isfinite(loss) and loss.ndim == 0 for loss in losses.values())
     sum(losses.values()).backward()
     gradients = [each.grad for each in method.module.parameters() if each.grad is not None]
@@ -308,26 +311,6 @@ def test_a_small_multimodal_network_learns_one_pair():
     assert outputs["confidence"].array.mean() > 0.7
 
 
-def test_a_refining_network_begins_near_the_flow_that_it_refines():
-    method = network("refined-templates")
-    pair = sample(3, side=96)
-    arguments, _ = method.encode(pair.inputs)
-    with torch.inference_mode():
-        said = method.compute(tuple(torch.from_numpy(each)[None] for each in arguments))[0, :2].numpy()
-    inner = np.s_[:, 8:-8, 8:-8]
-    assert np.abs(arguments[2][:2]).max() > 0.5  # there is a flow to begin with
-    assert np.abs(said - arguments[2][:2])[inner].mean() < 0.3
-
-
-def test_a_refining_network_asks_for_a_start_and_others_refuse_one():
-    image = torch.zeros(1, 9, 64, 64)
-    start = torch.zeros(1, 3, 64, 64)
-    with pytest.raises(ValueError, match="with a start got none"):
-        network("refined-templates", view="structure").module(image, image)
-    with pytest.raises(ValueError, match="without a start got one"):
-        network("recurrent-flow", view="structure").module(image, image, start=start)
-
-
 def largest_step(difference, tile):
     """Largest change from pixel to pixel, along rows or columns, about the seams between tiles."""
     about = np.s_[:, tile - 70 : tile + 70]
@@ -342,7 +325,7 @@ def largest_step(difference, tile):
         ("flownet-s", 256, 0.05),
         ("pwc-net-multimodal", 256, 0.05),
         ("recurrent-flow", 208, 1e-3),  # its halo holds all that counts
-        pytest.param("refined-templates", 208, 1e-3, marks=pytest.mark.slow),
+        ("learnt-templates", 256, 0.05),
     ],
 )
 def test_tiles_of_a_network_join_without_a_step(name, tile, limit_px):

@@ -25,7 +25,7 @@ HERE = Grid(CRS.from_epsg(32631), Affine(10, 0, 500_000, 0, -10, 5_000_000), (12
 FAR = Grid(HERE.crs, Affine(10, 0, 900_000, 0, -10, 5_000_000), (128, 128))
 NOWHERE = Grid(None, Affine.identity(), (130, 130))
 BANDS = {"reference": ("VV", "VH"), "moving": ("B03", "B04")}
-NAMES = ["templates", "gefolki", "phase-correlation", "recurrent-flow", "pwc-net-multimodal"]
+NAMES = ["templates", "gefolki", "phase-correlation", "recurrent-flow", "pwc-net-multimodal", "learnt-templates"]
 
 
 def run_of(name):

@@ -9,8 +9,8 @@ from components.pictures.picture import Picture
 from components.raster.dataset import Source
 from components.tasks.chips import Chip, Prepared, Split
 from components.tasks.coregistration import chips, drawing, scoring
+from components.tasks.coregistration.candidates import network_of
 from components.tasks.coregistration.classical import CLASSICAL, classical
-from components.tasks.coregistration.networks import network_of
 from components.tasks.coregistration.options import MethodOptions, SensorOptions, method_options, prepare_options
 from components.tasks.coregistration.pair import CONFIDENCE, FLOW, FLOW_BANDS, MOVING, REFERENCE, REGISTERED
 from components.tasks.coregistration.samples import samples_of

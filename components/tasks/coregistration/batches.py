@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 
 from components.raster.scene import Scene
-from components.tasks.coregistration import templates
 from components.tasks.coregistration.options import MethodOptions
 from components.tasks.coregistration.pair import FLOW, MOVING, REFERENCE, sensed
 from components.tasks.coregistration.radiometry import randomised
@@ -37,41 +36,30 @@ class Drawn(Protocol):
         ...
 
 
-def batch_of(samples: Sequence[Sample], options: MethodOptions, *, twins: bool, started: bool = False) -> Batch:
+def batch_of(samples: Sequence[Sample], options: MethodOptions, *, twins: bool) -> Batch:
     """Tensors of samples of one size, as `FlowNetwork.collate` describes them; with ``twins`` where all have them."""
     names = [REFERENCE, MOVING]
     if twins and all(REFERENCE_TWIN in sample.inputs for sample in samples):
         names += [REFERENCE_TWIN, MOVING_TWIN]
-    greys = [[_grey(sample, name, options) for sample in samples] for name in names]
-    views = [np.stack([network_view(each, options) for each in one]) for one in greys]
+    views = [np.stack([_view(sample, name, options) for sample in samples]) for name in names]
     related = [sample.related if isinstance(sample, Drawn) else True for sample in samples]
-    starts = [start_of(one, other, options) for one, other in zip(*greys[:2], strict=True)] if started else []
     return {
         "images": [torch.from_numpy(view) for view in views],
-        **({"start": torch.from_numpy(np.stack(starts))} if started else {}),
         "flow": torch.from_numpy(np.stack([_truth(sample) for sample in samples])),
         "related": torch.tensor(related),
     }
 
 
-def start_of(
-    reference: NDArray[np.float32], moving: NDArray[np.float32], options: MethodOptions
-) -> NDArray[np.float32]:
-    """u, v in pixels and confidence ``(3, row, col)`` of template matching, for a network that refines them."""
-    flow, confidence = templates.estimate(reference, moving, options.templates)
-    return np.concatenate([flow, confidence[None]]).astype(np.float32)
-
-
-def _grey(sample: Sample, name: str, options: MethodOptions) -> NDArray[np.float32]:
-    """The grey image (row, col) of one input, NaN where there is no pixel; of a training crop, randomised."""
+def _view(sample: Sample, name: str, options: MethodOptions) -> NDArray[np.float32]:
+    """The view (channel, row, col) of one input, 0 where there is no pixel; of a training crop, randomised."""
     side = options.reference if name in (REFERENCE, MOVING_TWIN) else options.moving
     scene = sensed(sample.inputs, name, side)
     if not isinstance(sample, Drawn):
-        return grey(scene)
+        return network_view(grey(scene), options)
     rng = np.random.default_rng((zlib.crc32(sample.id.encode()), zlib.crc32(name.encode())))
     view = grey(scene, sample.statistics[name])
     changed = randomised(view, rng, radar=side.unit in LOG_DB, strength=options.randomise)
-    return np.where(np.isfinite(view), changed, np.nan).astype(np.float32)
+    return network_view(np.where(np.isfinite(view), changed, np.nan), options)
 
 
 def _truth(sample: Sample) -> NDArray[np.float32]:

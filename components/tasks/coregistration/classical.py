@@ -30,9 +30,8 @@ def _gefolki(options: MethodOptions) -> tuple[Matcher, int]:
 
 
 def _templates(options: MethodOptions) -> tuple[Matcher, int]:
-    """A node sees its window and its search, and is smoothed with nodes up to five steps away."""
     settings = options.templates
-    return partial(templates.estimate, settings=settings), settings.radius + settings.reach + 5 * settings.step
+    return partial(templates.estimate, settings=settings), templates.reach_px(settings)
 
 
 # How each is made of the options, and how far away a pixel may be that counts.

@@ -8,10 +8,12 @@ from typing import NamedTuple
 from torch import nn
 
 from components.tasks.coregistration.options import MethodOptions
+from components.tasks.coregistration.structure import ORIENTATIONS
 from components.tasks.coregistration.views import channels_of
 from models.flownet import FlowNetS
 from models.pwcnet import PWCNet, PWCNetMultimodal
 from models.recurrent_flow import RecurrentFlow
+from models.structural_features import StructuralFeatures
 
 
 class Family(NamedTuple):
@@ -25,8 +27,8 @@ class Family(NamedTuple):
     stride_px: int
     halo_px: int
     blend_px: int
-    twinned: bool  # an encoder for each sensor, trained on pairs of one sensor beside the pairs of two
-    started: bool = False  # refines the flow of template matching
+    per_sensor: bool  # an encoder for each sensor
+    twinned: bool  # trained on pairs of one sensor beside the pairs of two
 
 
 def _flownet(options: MethodOptions, _sensors: int) -> nn.Module:
@@ -47,15 +49,15 @@ def _recurrent(options: MethodOptions, sensors: int) -> nn.Module:
     return RecurrentFlow(channels_of(options), options.width, sensors, options.iterations)
 
 
-def _refined(options: MethodOptions, sensors: int) -> nn.Module:
-    return RecurrentFlow(channels_of(options), options.width, sensors, options.iterations, started=True)
+def _learnt(options: MethodOptions, sensors: int) -> nn.Module:
+    return StructuralFeatures(ORIENTATIONS, options.width, sensors)
 
 
 FAMILIES = {
-    "flownet-s": Family(_flownet, 64, 128, 64, twinned=False),
-    "pwc-net": Family(_pwcnet, 64, 128, 64, twinned=False),
-    "pwc-net-multimodal": Family(_multimodal, 32, 128, 64, twinned=True),
-    "recurrent-flow": Family(_recurrent, 4, 96, 64, twinned=True),
-    # Tiles begin on multiples of the distance of the templates, so that neighbours match the same windows.
-    "refined-templates": Family(_refined, 16, 128, 64, twinned=False, started=True),
+    "flownet-s": Family(_flownet, 64, 128, 64, per_sensor=False, twinned=False),
+    "pwc-net": Family(_pwcnet, 64, 128, 64, per_sensor=False, twinned=False),
+    "pwc-net-multimodal": Family(_multimodal, 32, 128, 64, per_sensor=True, twinned=True),
+    "recurrent-flow": Family(_recurrent, 4, 96, 64, per_sensor=True, twinned=True),
+    # its halo and alignment follow from the settings of the templates
+    "learnt-templates": Family(_learnt, 16, 160, 32, per_sensor=True, twinned=False),
 }

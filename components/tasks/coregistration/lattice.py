@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,8 @@ LEAST_TILT = 0.05  # pull of slopes towards zero: matters where matches lie on o
 class Lattice(NamedTuple):
     """Rows and columns of the nodes, in pixels, ``step`` apart."""
 
-    rows: NDArray[np.int64]
-    cols: NDArray[np.int64]
+    rows: NDArray[Any]
+    cols: NDArray[Any]
     step: int
 
     @classmethod
@@ -29,6 +29,11 @@ class Lattice(NamedTuple):
         """Nodes on multiples of ``step`` from half a step on, so that tiles that start on such multiples share them."""
         rows, cols = (np.arange(min(step // 2, side - 1), side, step) for side in shape)
         return cls(rows, cols, step)
+
+    def finer(self, cell: int) -> Lattice:
+        """The same nodes, that count cells, in pixels: a cell lies where the middle of its pixels does."""
+        rows, cols = (at if cell == 1 else cell * at + (cell - 1) / 2 for at in (self.rows, self.cols))
+        return Lattice(rows, cols, cell * self.step)
 
 
 def smooth_field(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,6 +13,7 @@ from torch import Tensor
 from models.flow_estimate import Step
 
 SURE_PX = 1.0  # confidence is the probability of an error below this
+SPREAD_CELLS = 0.5  # deviation of a true displacement over its neighbours
 LEAST_PX = 1e-3  # rounds off the norm at 0, where it has no gradient
 
 
@@ -36,6 +39,26 @@ def confidence_loss(logit: Tensor, flow: Tensor, truth: Tensor, related: Tensor)
     right = (errors < SURE_PX) & known & paired
     each = F.binary_cross_entropy_with_logits(logit[:, 0], right.to(logit.dtype), reduction="none")
     return _masked_mean(each, known | ~paired)
+
+
+def matching_loss(logits: Tensor, truth: Tensor, cell: int, stride: int, margin: int) -> Tensor:
+    """Cross-entropy of the true displacement over all those of `models.window_correlation`; 0 where none counts.
+
+    ``logits`` (B, (2 reach + 1)^2, h, w) belong to every ``stride``-th cell of ``cell`` px. ``truth`` (B, 2, H, W), px,
+    is NaN where unknown; it is spread over its neighbours as a Gaussian, so that the peak lies between them where it
+    should. Windows within ``margin`` cells of the border, and displacements beyond the reach, do not count.
+    """
+    reach = (math.isqrt(logits.shape[1]) - 1) // 2
+    mean, share = _coarsened(truth, [-(-side // cell) for side in truth.shape[-2:]], cell)
+    within = np.s_[..., margin : mean.shape[-2] - margin, margin : mean.shape[-1] - margin]
+    counted = torch.zeros_like(share)
+    counted[within] = share[within]
+    mean, counted = mean[..., ::stride, ::stride] / cell, counted[..., ::stride, ::stride]
+    counted = (counted > 0) & (mean.abs() <= reach - 1).all(1)
+    along = torch.arange(-reach, reach + 1, device=logits.device)[:, None, None]
+    u, v = (torch.softmax(-0.5 * ((along - mean[:, [axis]]) / SPREAD_CELLS) ** 2, dim=1) for axis in (0, 1))
+    target = (v[:, :, None] * u[:, None]).flatten(1, 2)
+    return _masked_mean(-(target * logits.float().log_softmax(dim=1)).sum(1), counted)
 
 
 def _errors(step: Step, truth: Tensor) -> tuple[Tensor, Tensor]:

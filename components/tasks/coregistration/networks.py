@@ -16,8 +16,8 @@ from components.inference.method import Arguments, Outputs
 from components.inference.tiled import predict_whole
 from components.raster.scene import Value
 from components.tasks.bundle import load_module
-from components.tasks.coregistration.batches import Statistics, batch_of, start_of
-from components.tasks.coregistration.families import FAMILIES, Family
+from components.tasks.coregistration.batches import Statistics, batch_of
+from components.tasks.coregistration.families import Family
 from components.tasks.coregistration.losses import confidence_loss, flow_loss
 from components.tasks.coregistration.options import MethodOptions, SensorOptions
 from components.tasks.coregistration.pair import MOVING, REFERENCE, Pair, answer, pair_of
@@ -25,11 +25,6 @@ from components.tasks.coregistration.views import grey, network_view, statistics
 from components.tasks.seam import Batch, Sample, Samples, State
 
 PAIRS = ("reference/moving", "moving/moving", "reference/reference")  # names of the losses: sensor against sensor
-
-
-def network_of(options: MethodOptions) -> FlowNetwork:
-    """The untrained network that the options name."""
-    return FlowNetwork(options, FAMILIES[options.name])
 
 
 class FlowNetwork:
@@ -50,7 +45,7 @@ class FlowNetwork:
         Raises:
             ValueError: if the network has no encoder for each sensor.
         """
-        if not self.family.twinned:
+        if not self.family.per_sensor:
             raise ValueError(f"{self.options.name} has no encoder for each sensor; use pwc-net-multimodal")
         one = copy(self)
         sides: dict[str, SensorOptions] = {REFERENCE: self.options.reference, MOVING: self.options.moving}
@@ -69,20 +64,15 @@ class FlowNetwork:
         return predict_whole(self, scenes)
 
     def encode(self, scenes: Mapping[str, Value]) -> tuple[Arguments, Pair]:
-        """The two views, each (channel, row, col), 0 where there is no pixel; and the pair for `decode`.
-
-        A network that refines a flow is given that flow third.
-        """
+        """The two views, each (channel, row, col), 0 where there is no pixel; and the pair for `decode`."""
         pair = pair_of(scenes, self.options)
         known = _statistics(pair) if self.statistics is None else self.statistics
         views = (grey(pair.reference, known[REFERENCE]), grey(pair.moving, known[MOVING]))
-        starts = (start_of(*views, self.options),) if self.family.started else ()
-        return (*(network_view(view, self.options) for view in views), *starts), pair
+        return tuple(network_view(view, self.options) for view in views), pair
 
     def compute(self, arguments: tuple[Tensor, ...]) -> Tensor:
         """u, v in pixels and the probability of an error below 1 px: (B, 3, rows, cols)."""
-        start = {"start": arguments[2]} if self.family.started else {}
-        estimate = self.module(*arguments[:2], **self._sides, **start)
+        estimate = self.module(*arguments, **self._sides)
         return torch.cat([estimate.flow.float(), torch.sigmoid(estimate.logit.float())], dim=1)
 
     def decode(self, context: Pair, said: NDArray[np.float32]) -> Outputs:
@@ -104,11 +94,10 @@ class FlowNetwork:
         """Tensors of samples of one size.
 
         ``images`` are the views (B, C, H, W) of reference and moving, and of their twins where the network learns
-        from them; ``flow`` (B, 2, H, W) is NaN where unknown; ``related`` (B,) says whether there is one; ``start``
-        (B, 3, H, W) is the flow to refine, where the network refines one. Training crops get a random radiometry that
-        is a function of their name alone.
+        from them; ``flow`` (B, 2, H, W) is NaN where unknown; ``related`` (B,) says whether there is one. Training
+        crops get a random radiometry that is a function of their name alone.
         """
-        return batch_of(samples, self.options, twins=self.family.twinned, started=self.family.started)
+        return batch_of(samples, self.options, twins=self.family.twinned)
 
     def losses(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """End-point errors of the pairs of sensors, weighed alike, and the cross-entropy of the confidence.
@@ -116,8 +105,7 @@ class FlowNetwork:
         Networks with an encoder for each sensor learn three pairs at once: two sensors, and either with itself.
         Others learn the pair of two sensors alone.
         """
-        start = {"start": batch["start"]} if self.family.started else {}
-        estimate = module(*batch["images"], **self._sides, **start)
+        estimate = module(*batch["images"], **self._sides)
         truth, count = batch["flow"], len(batch["flow"])
         shown = len(estimate.flow) // count
         losses = {}
@@ -146,7 +134,7 @@ class FlowNetwork:
     @property
     def _sides(self) -> dict[str, tuple[int, int]]:
         """Which encoder sees which image, for networks that have several."""
-        if not (self.family.twinned or self.family.started):
+        if not self.family.per_sensor:
             return {}
         return {"sensors": ((REFERENCE, MOVING).index(self.sensors[0]), (REFERENCE, MOVING).index(self.sensors[1]))}
 

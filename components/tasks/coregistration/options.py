@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.raster.bands import canonical
 from components.raster.scene import Unit
 from components.tasks.coregistration.gefolki import FolkiSettings
 from components.tasks.coregistration.templates import TemplateSettings
 from components.tasks.params import Params, RunParams, options
+from models.structural_features import STRIDE_PX
 
-NetworkName = Literal["flownet-s", "pwc-net", "pwc-net-multimodal", "recurrent-flow", "refined-templates"]
+NetworkName = Literal["flownet-s", "pwc-net", "pwc-net-multimodal", "recurrent-flow", "learnt-templates"]
 ClassicalName = Literal["zero-flow", "phase-correlation", "gefolki", "templates"]
 
 
@@ -56,8 +57,8 @@ class MethodOptions(Params):
     deformation: DeformationOptions = DeformationOptions()
     gefolki: FolkiSettings = Field(FolkiSettings(), description="of GeFolki, as candidate and as baseline")
     templates: TemplateSettings = Field(TemplateSettings(), description="of template matching, likewise")
-    view: Literal["grey", "structure"] = Field(
-        "grey", description="what a network sees: grey values or edge directions"
+    view: Literal["grey", "structure", "both"] = Field(
+        "grey", description="what a network sees: grey values, edge directions, or both"
     )
     width: float = Field(1.0, gt=0, le=1, description="factor on the channels of the network")
     normalised: bool = Field(True, description="PWC-Net compares features of unit length; false: as in the paper")
@@ -67,6 +68,12 @@ class MethodOptions(Params):
     crops: int = Field(100_000, ge=1, description="distinct training crops; passes repeat after them")
     unrelated: float = Field(0.15, ge=0, lt=1, description="share of training crops whose scenes are of two places")
     randomise: float = Field(1.0, ge=0, le=1, description="strength of the random radiometry of training crops")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.name == "learnt-templates" and (self.view != "both" or self.templates.cell != STRIDE_PX):
+            raise ValueError(f"learnt-templates needs view: both, and templates: {{cell: {STRIDE_PX}}}")
+        return self
 
     @property
     def sensors(self) -> dict[str, SensorOptions]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,9 +12,10 @@ from scipy.ndimage import generic_filter, uniform_filter
 
 from components.tasks.coregistration.filters import Flow, Image, box
 from components.tasks.coregistration.lattice import Lattice, smooth_field
-from components.tasks.coregistration.structure import features
+from components.tasks.coregistration.structure import Structure, brought_along, coarsened, structure_of
 
 LEAST_KNOWN = 0.5  # of the pixels of a window
+NEAR_CELLS = 2  # how far matching looks again
 FAR_PX = 3  # a rival peak is at least this far from the best one
 
 
@@ -22,18 +23,34 @@ FAR_PX = 3  # a rival peak is at least this far from the best one
 class TemplateSettings:
     """Half the edge of a window, reach of the search, distance of windows, and what disagrees with its neighbours; px.
 
+    Features are averaged over ``cell`` x ``cell`` px before they are matched, which is faster and hides noise; radius,
+    reach and step are multiples of it. After the first look the moving scene's features are brought along the flow that
+    was found and matched again, ``looks`` times in all: what is left lies near zero, where peaks are not drawn
+    towards whole cells.
+
     Raises:
-        ValueError: if a length is not positive.
+        ValueError: if a length is not positive, or not a multiple of the cell.
     """
 
     radius: int = 32
     reach: int = 12
     step: int = 16
     outlier: float = 1.5
+    cell: int = 1
+    looks: int = 1
 
     def __post_init__(self) -> None:
-        if min(self.radius, self.reach, self.step) < 1 or self.outlier <= 0:
+        lengths = (self.radius, self.reach, self.step)
+        if min(*lengths, self.cell, self.looks) < 1 or self.outlier <= 0:
             raise ValueError(f"lengths must be positive, got {self}")
+        if any(length % self.cell for length in lengths):
+            raise ValueError(f"radius, reach and step must be multiples of cell, got {self}")
+
+    @property
+    def in_cells(self) -> TemplateSettings:
+        """The same lengths counted in cells."""
+        radius, reach, step = (length // self.cell for length in (self.radius, self.reach, self.step))
+        return TemplateSettings(radius, reach, step, self.outlier / self.cell, looks=self.looks)
 
 
 class Matches(NamedTuple):
@@ -56,12 +73,41 @@ def estimate(reference: Image, moving: Image, settings: TemplateSettings | None 
     if reference.shape != moving.shape:
         raise ValueError(f"expected images of one shape, got {reference.shape} and {moving.shape}")
     chosen = settings or TemplateSettings()
-    lattice = Lattice.over(reference.shape, chosen.step)
-    found = agreeing(match(reference, moving, lattice, chosen), chosen)
-    return smooth_field(found.flow, found.weight, lattice, reference.shape)
+    first, second = (coarsened(structure_of(image), chosen.cell) for image in (reference, moving))
+    return matched(first, second, reference.shape, chosen)
 
 
-def match(reference: Image, moving: Image, lattice: Lattice, settings: TemplateSettings) -> Matches:
+def matched(
+    reference: Structure, moving: Structure, shape: tuple[int, int], settings: TemplateSettings
+) -> tuple[Flow, Image]:
+    """As `estimate`, from features of both images in cells; ``shape`` is that of the images."""
+    cells = settings.in_cells
+    lattice = Lattice.over(reference.known.shape, cells.step)
+    found = agreeing(match(reference, moving, lattice, cells), cells)
+    for _ in range(1, settings.looks):
+        flow, _ = smooth_field(found.flow, found.weight, lattice, reference.known.shape)
+        found = _looked_again(reference, moving, lattice, flow, cells)
+    return smooth_field(settings.cell * found.flow, found.weight, lattice.finer(settings.cell), shape)
+
+
+def _looked_again(
+    reference: Structure, moving: Structure, lattice: Lattice, flow: Flow, cells: TemplateSettings
+) -> Matches:
+    """The flow at the nodes and what matching adds to it; where it adds nothing that agrees, the weight is 0."""
+    near = replace(cells, reach=min(NEAR_CELLS, cells.reach))
+    more = agreeing(match(reference, brought_along(moving, flow), lattice, near), near)
+    return Matches(flow[:, lattice.rows[:, None], lattice.cols] + more.flow, more.weight)
+
+
+def reach_px(settings: TemplateSettings) -> int:
+    """How far away a pixel may be that counts.
+
+    A node sees its window and its search, and is smoothed with its five nearest neighbours to each side.
+    """
+    return settings.radius + settings.reach + 5 * settings.step
+
+
+def match(reference: Structure, moving: Structure, lattice: Lattice, settings: TemplateSettings) -> Matches:
     """The best match of the window around each node by normalised cross-correlation, to a fraction of a pixel."""
     scorer = _Scorer.of(reference, moving, settings)
     rows, cols = lattice.rows, lattice.cols
@@ -106,9 +152,9 @@ class _Scorer(NamedTuple):
     settings: TemplateSettings
 
     @classmethod
-    def of(cls, reference: Image, moving: Image, settings: TemplateSettings) -> _Scorer:
+    def of(cls, reference: Structure, moving: Structure, settings: TemplateSettings) -> _Scorer:
         margin = settings.radius + settings.reach
-        (first, first_known), (second, second_known) = features(reference), features(moving)
+        (first, first_known), (second, second_known) = reference, moving
         share = box((first_known & second_known).astype(np.float32), settings.radius)
         side = 2 * settings.radius + 1
         second = second - (second.sum((1, 2), keepdims=True) / max(second_known.sum(), 1)) * second_known

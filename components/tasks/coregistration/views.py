@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from components.raster.scene import Scene
 from components.tasks.coregistration.options import MethodOptions
-from components.tasks.coregistration.structure import ORIENTATIONS, features
+from components.tasks.coregistration.structure import ORIENTATIONS, structure_of
 
 CLIP = 4.0  # scales from the centre: one bright scatterer would otherwise flatten everything else
 LEAST_SCALE = 1e-6  # a constant band stays 0 rather than being blown up
@@ -41,7 +41,7 @@ def grey(scene: Scene, statistics: NDArray[np.float32] | None = None) -> NDArray
 
 def channels_of(options: MethodOptions) -> int:
     """How many channels `network_view` gives."""
-    return ORIENTATIONS if options.view == "structure" else 1
+    return {"grey": 1, "structure": ORIENTATIONS, "both": 1 + ORIENTATIONS}[options.view]
 
 
 def network_view(image: NDArray[np.float32], options: MethodOptions) -> NDArray[np.float32]:
@@ -49,9 +49,12 @@ def network_view(image: NDArray[np.float32], options: MethodOptions) -> NDArray[
 
     The view `structure` does not tell bright from dark, so that radar and optical edges look alike from the start.
     """
-    if options.view == "structure":
-        return features(image)[0]
-    return np.nan_to_num(image, nan=0.0)[None]
+    parts = []
+    if options.view != "structure":
+        parts.append(np.nan_to_num(image, nan=0.0)[None])
+    if options.view != "grey":
+        parts.append(structure_of(image).channels)
+    return np.concatenate(parts)
 
 
 def _values(scene: Scene) -> NDArray[np.float32]:

@@ -43,6 +43,7 @@ OPTIONS = {
     "crop_px": 128,
     "randomise": 0.3,
 }
+NEEDED = {"learnt-templates": {"view": "both", "templates": {"cell": 2}}}
 
 
 class Call(NamedTuple):
@@ -61,7 +62,7 @@ def measure() -> list[dict[str, Any]]:
 
 
 def _rows(name: str, prepared: Prepared) -> Iterator[dict[str, Any]]:
-    options = MethodOptions.model_validate({"name": name, **OPTIONS})
+    options = MethodOptions.model_validate({"name": name, **OPTIONS, **NEEDED.get(name, {})})
     torch.manual_seed(0)
     network, train = network_of(options), samples_of(prepared, "train", options, 0)
     network.module.to(memory_format=torch.channels_last).train()

@@ -34,7 +34,8 @@ def run_of(name):
         "moving": {"sensor": "sentinel-2", "bands": list(BANDS["moving"]), "unit": "reflectance"},
     }
     split = {"kind": "places", "train": ["a"], "val": ["b"], "test": ["c"]}
-    method = {"name": name, **sides, "width": 0.25, "pixel_size_m": [9, 11]}
+    needed = {"view": "both", "templates": {"cell": 2}} if name == "learnt-templates" else {}
+    method = {"name": name, **sides, "width": 0.25, "pixel_size_m": [9, 11], **needed}
     return RunParams.model_validate(
         {"task": "coregistration", "dataset": "-", "description": "-", "split": split, "method": method}
     )

@@ -57,11 +57,11 @@ def table(rows: Rows) -> str:
     """The rows as Markdown."""
     lines = ["| what | measured | limit | |", "| --- | ---: | ---: | --- |"]
     for row in rows:
-        sign = "at most" if row.get("less_is_better") else "at least"
-        lines.append(
-            f"| {row['name']} | {row['value']:.3g} {row['unit']} | {sign} {row['limit']:.3g} | "
-            f"{'met' if met(row) else '**missed**'} |"
-        )
+        limit, verdict = "", ""
+        if "limit" in row:
+            limit = f"at {'most' if row.get('less_is_better') else 'least'} {row['limit']:.3g}"
+            verdict = "met" if met(row) else "**missed**"
+        lines.append(f"| {row['name']} | {row['value']:.3g} {row['unit']} | {limit} | {verdict} |")
     return "\n".join(lines) + "\n"
 
 
@@ -73,7 +73,9 @@ def _into_readme(text: str) -> None:
 
 
 def met(row: dict[str, Any]) -> bool:
-    """Whether the measured value keeps its limit."""
+    """Whether the measured value keeps its limit, if it has one."""
+    if "limit" not in row:
+        return True
     good: bool = row["value"] <= row["limit"] if row.get("less_is_better") else row["value"] >= row["limit"]
     return good
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import ServiceUnavailable, SwathError, TooMuchLost
-from components.ingestion.declaration import Declaration, ImageDeclaration, SensorDeclaration, read_declaration
+from components.ingestion.declaration import Declaration, read_declaration
 from components.ingestion.discovery import Candidate, discover
 from components.ingestion.reading import encodings, read_candidate
+from components.ingestion.sections import ImageDeclaration, SensorDeclaration
 from components.raster.dataset import MANIFEST, Quarantined, Source, finish, sha256, write_source
 from components.raster.decoding import DecoderPool
 from components.raster.items import read_item

@@ -10,15 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.errors import BadScene
-from components.ingestion.declaration import (
-    NODATA_CODE,
-    Declaration,
-    ImageDeclaration,
-    LabelDeclaration,
-    SensorDeclaration,
-    Storage,
-)
+from components.ingestion.declaration import Declaration
 from components.ingestion.discovery import Candidate
+from components.ingestion.sections import NODATA_CODE, ImageDeclaration, LabelDeclaration, SensorDeclaration, Storage
 from components.raster.bands import band_indexes, canonical
 from components.raster.decoding import DecoderPool
 from components.raster.encoding import Encoding

@@ -1,5 +1,8 @@
 """Real files of two sensors become a training source: declared, ingested, checked, prepared, trained on."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import yaml
@@ -17,6 +20,9 @@ from components.training import prepare
 from components.training.stage import Stage, train_run
 from tests.scenes import write_plain
 
+PROJECT = Path(__file__).resolve().parents[2]
+DATA = Path(os.environ.get("SWATH_REAL_DATA", PROJECT.parent / "shared/data"))
+FLOODS = DATA / "landcover/sen1floods11_sample/sample"
 PLACES = {"here": 101, "there": 102, "yonder": 103}
 BANDS = ("B02", "B03", "B04", "B08")
 COVER = {0: "other", 1: "fields", 2: "forest", 3: "built-up", 4: "water"}
@@ -176,3 +182,21 @@ def test_linear_numbers_declared_as_decibels_are_left_out(tmp_path):
     write_plain(tmp_path / "source/S1/here_S1.tif", pair.reference.array * np.float32(1e4), pair.reference.grid)
     report = ingest(tmp_path / "source", declared(tmp_path), max_lost=0.6)
     assert "beyond 100 dB" in report.quarantined[0].reason
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not FLOODS.is_dir(), reason=f"the real chip is not at {FLOODS}; set SWATH_REAL_DATA")
+def test_a_real_chip_is_ingested_and_flagged_for_lying_apart(tmp_path):
+    layout = {"kind": "folders", "roles": {"reference": "S1", "moving": "S2"}, "name": r"(?P<stem>.+)_S\dHand\.tif"}
+    images = {role: DECLARATION["images"][role] for role in layout["roles"]}
+    dataset = declared(tmp_path)
+    changed = {**DECLARATION, "layout": layout, "images": images, "label": None}
+    (dataset / "dataset.yaml").write_text(yaml.safe_dump(changed))
+    assert len(ingest(FLOODS, dataset).ingested) == 1
+    (source,) = read_sources(dataset / "raw")
+    decibels = read_scene(next((FLOODS / "S1").glob("*.tif"))).array
+    np.testing.assert_allclose(10 * np.log10(read_scene(source.files["reference"]).array), decibels, atol=1e-4)
+    optical = read_scene(source.files["moving"])
+    assert (optical.bands, optical.unit) == (BANDS, "reflectance")
+    assert 0.01 < np.nanmedian(optical.array) < 0.5
+    assert "pair-is-aligned" in check(dataset, tmp_path / "quality").flagged[source.id]

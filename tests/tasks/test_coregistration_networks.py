@@ -1,6 +1,7 @@
 """Flow networks behind the seam: what they see, what they learn from, what they answer."""
 
 import json
+from copy import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -308,3 +309,30 @@ def test_a_small_multimodal_network_learns_one_pair():
     assert np.linalg.norm(flow_of(64), axis=0).mean() > 2
     assert errors.mean() < 0.5
     assert outputs["confidence"].array.mean() > 0.7
+
+
+def largest_step(difference, tile):
+    """Largest change from pixel to pixel, along rows or columns, about the seams between tiles."""
+    about = np.s_[:, tile - 70 : tile + 70]
+    turned = (difference, np.swapaxes(difference, 1, 2))
+    return max(float(np.abs(np.diff(each, axis=1))[about].max()) for each in turned)
+
+
+# Not the plain PWC-Net: what it says of a pixel hangs on more than its halo until it has converged, see CARD.md.
+@pytest.mark.parametrize(
+    ("name", "tile", "limit_px"),
+    [
+        ("flownet-s", 256, 0.05),
+        ("pwc-net-multimodal", 256, 0.05),
+        ("recurrent-flow", 208, 1e-3),  # its halo holds all that counts
+        ("learnt-templates", 256, 0.05),
+    ],
+)
+def test_tiles_of_a_network_join_without_a_step(name, tile, limit_px):
+    method, given = network(name), sample(9, side=2 * tile).inputs
+    bare = copy(method)
+    bare.halo_px = bare.blend_px = 0
+    whole = predict(method, given, tile_px=2 * tile)["flow"].array
+    tiled, torn = (predict(each, given, tile_px=tile)["flow"].array for each in (method, bare))
+    assert largest_step(tiled - whole, tile) < limit_px
+    assert largest_step(torn - whole, tile) > 10 * limit_px

@@ -79,7 +79,8 @@ def answer(pair: Pair, flow: NDArray[Any], confidence: NDArray[Any]) -> Outputs:
     """The outputs of a method from ``flow`` (2, row, col) and ``confidence`` (row, col, 0..1).
 
     The moving scene is resampled once, bilinearly, and keeps its unit; it is nodata where it has nothing to give.
-    The flow is known wherever the reference holds a pixel; confidence is 0 where the moving scene holds none there.
+    The flow is known wherever the reference holds a pixel; confidence is 0 where the moving scene holds none there,
+    and everywhere if one of the scenes holds the same value throughout: nothing can be matched with it.
     """
     seen = pair.reference.valid
     known = np.where(seen[None] & np.isfinite(flow).all(0), flow, np.nan).astype(np.float32)
@@ -87,10 +88,17 @@ def answer(pair: Pair, flow: NDArray[Any], confidence: NDArray[Any]) -> Outputs:
     if not np.issubdtype(moving.array.dtype, np.inexact):
         pixels = np.where(valid_pixels(moving.array, moving.nodata), moving.array, np.nan)
         moving = moving.with_array(pixels.astype(np.float32), nodata=float("nan"))
-    sure = np.where(pair.valid & np.isfinite(flow).all(0), np.clip(confidence, 0, 1), 0)
+    told = pair.valid & np.isfinite(flow).all(0) & ~(_blank(pair.reference) or _blank(pair.moving))
+    sure = np.where(told, np.clip(confidence, 0, 1), 0)
     shares = np.where(seen, sure, np.nan).astype(np.float32)
     return {
         REGISTERED: warp(moving, known),
         FLOW: flow_scene(known, pair.grid),
         CONFIDENCE: Scene(shares[None], pair.grid, (CONFIDENCE,), "probability", float("nan")),
     }
+
+
+def _blank(scene: Scene) -> bool:
+    """True where every pixel of a band holds the same value, in all bands."""
+    seen = scene.array[:, scene.valid]
+    return bool((seen == seen[:, :1]).all())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,18 @@ from components.raster.grid import Grid, Window
 from components.raster.header import SceneInfo
 from components.raster.io import read_scene
 from components.raster.lattice import place_on, union
+from components.raster.limits import MB, OpenLimits
 from components.raster.radiometry import in_unit
 from components.raster.scene import Scene, Unit
 from components.raster.stack_files import SeriesFile, ordered, passes
 from components.raster.stack_units import radar_unit, require_plausible
 from components.raster.stacks import Part, StackSource
 from components.tasks.seam import InputSpec
-from serving.errors import WrongInput
+from serving.errors import TooLarge, WrongInput
 from serving.series.names import are_opera
 from serving.uploads import require_place
 
+LEAST_BYTES = 4  # of a decoded value: values are float32
 SAMPLE_PX = 64  # side of the window in the middle of each file that tells decibels from linear numbers
 GLIMPSE_PX = 256  # side of the window of all dates that statistics of inputs are taken from
 
@@ -57,10 +60,12 @@ def read_headers(files: Sequence[Dated], wanted: InputSpec, declared: Unit | Non
 
     Raises:
         BadScene: if a file is none that may be opened, or nothing says its unit.
+        TooLarge: if they are more than the decoders may decode.
         UnitMismatch, BandMismatch, GridMismatch, WrongInput: says what was expected and what was found.
         ServiceUnavailable: if no decoder process can be had.
     """
     infos = tuple(decoders.describe(each.content, name=each.name) for each in files)
+    _require_room(infos, decoders.limits)
     unit = _unit(files, infos, declared)
     bands = ordered(name for each, info in zip(files, infos, strict=True) for name in _bands(each, info))
     if not set(wanted.bands) <= set(bands):
@@ -106,6 +111,18 @@ def glimpse(source: StackSource, wanted: InputSpec) -> Scene:
     array = np.concatenate(list(stack.array), axis=1)
     grid = replace(stack.grid, shape=array.shape[1:])
     return in_unit(Scene(array, grid, stack.bands, stack.unit, stack.nodata), wanted.unit)
+
+
+def _require_room(infos: Sequence[SceneInfo], limits: OpenLimits) -> None:
+    """Nothing where all files together are no larger, decoded, than one may be."""
+    sizes = (
+        prod(info.grid.shape) * len(info.bands) * max(LEAST_BYTES, np.dtype(info.dtype).itemsize) for info in infos
+    )
+    found = sum(sizes)
+    if found > limits.decoded_bytes:
+        remedy = limits.remedy("decoded_bytes", "send fewer dates or a smaller window")
+        limit = f"at most {limits.decoded_bytes / MB:.0f} MB are taken"
+        raise TooLarge(f"series: {found / MB:.0f} MB decoded in {len(infos)} files, {limit}; {remedy}")
 
 
 def _unit(files: Sequence[Dated], infos: Sequence[SceneInfo], declared: Unit | None) -> Unit:

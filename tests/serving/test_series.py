@@ -6,6 +6,7 @@ import io
 import json
 import uuid
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -300,6 +301,11 @@ def test_a_polarisation_that_is_missing_is_named(client, tmp_path):
 def test_a_series_that_is_too_large_is_sent_to_the_jobs(client_of, slots, tmp_path):
     answer = post(client_of(slots, sync_mpx=0.02), dates(tmp_path / "dates"), **UNIT)
     refused(answer, 413, "megapixels in 12 files", "SWATH_MAX_SYNC_MPX", "POST /jobs")
+
+
+def test_many_small_files_are_not_decoded_beyond_what_one_may_be(client, decoders, tmp_path, monkeypatch):
+    monkeypatch.setattr(decoders, "limits", replace(decoders.limits, decoded_bytes=90_000))
+    refused(post(client, dates(tmp_path / "dates"), **UNIT), 413, "MB decoded in 12 files", "send fewer dates")
 
 
 def test_runs_that_take_scenes_say_so_and_the_other_way_round(client, runs, tmp_path):

@@ -349,7 +349,12 @@ def test_metrics_count_requests_and_name_the_version_beside_bentoml_s_own(proces
 def test_the_log_names_each_request_by_its_id(process, pair):
     answer = httpx.post(f"{process[0]}/change", files=pair, headers={"X-Request-Id": "from-a-test"}, timeout=60)
     assert answer.headers["X-Request-Id"] == "from-a-test"
-    [line] = [line for line in log_lines(process) if line.get("request_id") == "from-a-test"]
+    for _ in range(50):  # the line comes after the answer
+        found = [line for line in log_lines(process) if line.get("request_id") == "from-a-test"]
+        if found:
+            break
+        time.sleep(0.1)
+    [line] = found
     assert (line["route"], line["run"], line["status"]) == ("predict", RUN, 200)
 
 

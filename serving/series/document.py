@@ -25,6 +25,23 @@ REFUSALS = {
     "429": "too many requests inside; try again after Retry-After seconds",
     "503": "the promoted version could not be loaded, or memory ran out; try again after Retry-After seconds",
 }
+SAID = {
+    "400": (
+        "BadScene",
+        "20230103_VV.tif: declared as intensity, but 98% of the sampled pixels are negative: looks like decibels; "
+        "declare the unit `db`",
+    ),
+    "413": (
+        "TooLarge",
+        "series: 80.0 megapixels in 20 files, at most 64 are answered at once (SWATH_MAX_SYNC_MPX); "
+        "send the same form to POST /jobs with the field task",
+    ),
+    "422": (
+        "WrongForm",
+        "series: expected file names with a date such as 20231203 or 2023-12-03 and the ending .tif "
+        "(or a pattern: S1_{date}_{band}.tif), found 'january.tif'",
+    ),
+}
 
 
 def series_paths(versions: Sequence[LoadedVersion]) -> dict[str, Any]:
@@ -64,7 +81,7 @@ def _path(task: str, versions: Sequence[LoadedVersion]) -> dict[str, Any]:
             "content": dict.fromkeys(MEDIA_TYPES.values(), binary),
         }
     }
-    answers |= {code: {"description": text} for code, text in REFUSALS.items()}
+    answers |= {code: _refusal(code, text) for code, text in REFUSALS.items()}
     form = {"multipart/form-data": {"schema": _schema(versions)}}
     told = "\n".join([*(_told(version) for version in versions), "", *(curl_series(each, HOST) for each in versions)])
     return {
@@ -76,6 +93,15 @@ def _path(task: str, versions: Sequence[LoadedVersion]) -> dict[str, Any]:
             "responses": answers,
         }
     }
+
+
+def _refusal(code: str, text: str) -> dict[str, Any]:
+    """A refusal: its kind and one sentence, with an example where one is telling."""
+    strings = {name: {"type": "string"} for name in ("error", "message")}
+    body: dict[str, Any] = {"schema": {"type": "object", "properties": strings, "required": list(strings)}}
+    if code in SAID:
+        body["example"] = dict(zip(strings, SAID[code], strict=True))
+    return {"description": text, "content": {"application/json": body}}
 
 
 def _told(version: LoadedVersion) -> str:

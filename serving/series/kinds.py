@@ -26,9 +26,13 @@ class SeriesFields(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     pattern: str | None = Field(
-        None, description="template of the file names, such as S1_{date}_{band}.tif; * stands for anything"
+        None,
+        description="template of the file names; * stands for anything",
+        examples=["S1_{date}_{band}.tif", "*_{date}.tif"],
     )
-    orbit: str | None = Field(None, max_length=8, description="relative orbit, where the names hold several")
+    orbit: str | None = Field(
+        None, max_length=8, description="relative orbit, where the names hold several", examples=["137"]
+    )
     looks: tuple[float, ...] | None = Field(
         None, description="equivalent number of looks, or one for each band with commas; default: as the run says"
     )
@@ -59,7 +63,9 @@ class SeriesOptions(SeriesFields):
     format: SeriesFormat | None = Field(
         None, description="default: cog, where a run filters every date zip; zip of a run on series: all its outputs"
     )
-    unit: Unit | None = Field(None, description="amplitude, intensity or db, where the files do not say")
+    unit: Unit | None = Field(
+        None, description="amplitude, intensity or db, where the files do not say", examples=["intensity"]
+    )
 
     @classmethod
     def of(cls, fields: dict[str, str]) -> Self:

@@ -342,6 +342,10 @@ def test_the_document_and_the_page_say_how_a_series_is_sent(client, runs):
     assert schema["required"] == ["series"]
     assert {"pattern", "orbit", "unit", "looks", "run", "output", "format"} <= schema["properties"].keys()
     assert "-F series=@S1_20230103_VV.tif -F series=@S1_20230103_VH.tif" in series["description"]
+    assert schema["properties"]["pattern"]["examples"][0] == "S1_{date}_{band}.tif"
+    example = series["responses"]["422"]["content"]["application/json"]["example"]
+    answer = post(client, [("series", ("january.tif", b"x"))])
+    assert (answer.status_code, answer.json()) == (422, example)
     assert "every date by itself" in paths["/despeckling/series"]["post"]["description"]
     assert "series" not in among_scenes["properties"]
     assert {of_jobs["properties"][name]["type"] for name in ("series", "series_uri")} == {"array"}

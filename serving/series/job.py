@@ -16,8 +16,9 @@ from serving.jobs.inputs import fetch
 from serving.jobs.receiving import SERIES
 from serving.jobs.row import InputRef, Job
 from serving.jobs.watch import Watch
+from serving.series.headers import Dated, read_headers
 from serving.series.kinds import SeriesFormat, require_series_run
-from serving.series.opening import Dated, opened, read_headers
+from serving.series.opening import opened
 from serving.series.predicting import Listening, Order, predict_series
 from serving.series.sending import of_ref
 

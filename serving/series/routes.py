@@ -17,12 +17,14 @@ from components.deployment.looks import with_looks
 from components.errors import UnknownName
 from components.tasks import task_names
 from serving.answers import REQUEST_TAG
+from serving.errors import TooLarge
 from serving.jobs.receiving import MB, Received, receive
 from serving.memory import memory_watched
 from serving.observing import Observation, seen_in
 from serving.schemas import MEDIA_TYPES, SUFFIXES, choose_output, choose_version
-from serving.series.kinds import SeriesOptions, require_series_run, series_format, series_input
-from serving.series.opening import glimpse, opened, read_headers
+from serving.series.headers import Headers, read_headers
+from serving.series.kinds import SeriesOptions, is_by_date, require_series_run, series_format, series_input
+from serving.series.opening import glimpse, opened
 from serving.series.predicting import Order, predict_series
 from serving.series.sending import brought, on_disk, require_no_addresses
 from serving.sizes import require_small_together
@@ -74,6 +76,7 @@ def answer_series(
     files = on_disk(brought(form, options, version.spec, serving.max_dates))
     require_small_together([each.content for each in files], serving.sync_mpx)
     headers = read_headers(files, wanted, options.unit, serving.decoders)
+    require_small_answer(headers, is_by_date(version.spec), serving.sync_mpx)
     source = opened(headers, folder, serving.decoders, lambda: None)
     if serving.statistics:
         serving.statistics.add(version.run, version.id, {wanted.name: glimpse(source, wanted)})
@@ -83,3 +86,19 @@ def answer_series(
     with memory_watched(version.run, serving.slots):
         path, _ = predict_series(Order(asked, wanted, output, kind, tags), source, folder)
         return path.read_bytes(), kind
+
+
+def require_small_answer(headers: Headers, by_date: bool, limit_mpx: float) -> None:
+    """Nothing where the answer is no larger than what is answered at once; bursts may span much empty ground.
+
+    Raises:
+        TooLarge: says how large, the limit, and that a job takes it.
+    """
+    rows, cols = headers.grid.shape
+    answers = len(headers.dates) if by_date else 1
+    found = rows * cols * answers / 1e6
+    if found > limit_mpx:
+        raise TooLarge(
+            f"series: {found:.1f} megapixels of answer ({answers} of {rows} x {cols}), at most {limit_mpx:g} are "
+            "answered at once (SWATH_MAX_SYNC_MPX); send the same form to POST /jobs with the field task"
+        )

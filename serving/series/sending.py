@@ -11,9 +11,9 @@ from components.tasks.seam import Spec
 from serving.errors import WrongForm, WrongInput
 from serving.jobs.receiving import SERIES, SERIES_URI, Received, ReceivedFile
 from serving.jobs.row import InputRef
+from serving.series.headers import Dated
 from serving.series.kinds import SeriesFields, least_dates
 from serving.series.names import of_one_orbit, said_by_names
-from serving.series.opening import Dated
 
 Brought = Mapping[SeriesFile, ReceivedFile | str]  # a file of the form, or the address of an object
 

@@ -21,7 +21,7 @@ from components.storage.store import Store
 from serving.slots import Slots
 from tests.conftest import QUICK
 from tests.deployment.toy import CODE
-from tests.raster.series import days, intensity, write_bursts, write_dates
+from tests.raster.series import days, intensity, opera_name, write_bursts, write_dates
 from tests.scenes import make_grid, write_plain
 from tests.serving.radar import NETWORK, UNIT, as_series, dates, register, stamps
 
@@ -306,6 +306,28 @@ def test_a_series_that_is_too_large_is_sent_to_the_jobs(client_of, slots, tmp_pa
 def test_many_small_files_are_not_decoded_beyond_what_one_may_be(client, decoders, tmp_path, monkeypatch):
     monkeypatch.setattr(decoders, "limits", replace(decoders.limits, decoded_bytes=90_000))
     refused(post(client, dates(tmp_path / "dates"), **UNIT), 413, "MB decoded in 12 files", "send fewer dates")
+
+
+def bursts_apart(folder, apart_m, count=6):
+    """Two small bursts a date, the second so far east."""
+    for index, day in enumerate(days(count)):
+        for number, burst in enumerate(("292320-IW1", "292320-IW2")):
+            grid = make_grid((20, 20), pixel=30.0, corner=(200_000.0 + number * apart_m, 5e6))
+            for band in ("VV", "VH"):
+                name = opera_name(day, burst=burst, band=band, second=10 + number)
+                write_plain(folder / name, intensity((20, 20), index), grid, nodata=NAN)
+    return as_series(sorted(folder.iterdir()))
+
+
+def test_small_bursts_that_span_a_continent_are_refused(client, tmp_path):
+    refused(post(client, bursts_apart(tmp_path, 3e6)), 413, "its parts span 20 x 100020 pixels", "one place")
+
+
+def test_small_bursts_that_make_a_large_answer_are_sent_to_the_jobs(client_of, slots, runs, tmp_path):
+    client, files = client_of(slots, sync_mpx=0.03), bursts_apart(tmp_path, 9000)
+    assert post(client, files).status_code == 200
+    answer = post(client, files, "despeckling", run=runs["despeckling"])
+    refused(answer, 413, "megapixels of answer (6 of 20 x 320)", "POST /jobs")
 
 
 def test_runs_that_take_scenes_say_so_and_the_other_way_round(client, runs, tmp_path):

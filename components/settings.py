@@ -86,7 +86,10 @@ class Settings(BaseSettings):
     max_job_uploads: int = Field(4, ge=1, description="bodies of POST /jobs taken at once; more are answered 429")
     job_body_total_s: float = Field(3600.0, gt=0, description="seconds within which the body of a job must be whole")
     slots_mb: int = Field(8192, ge=1, description="memory for versions in service, those beside them included")
-    max_sync_mpx: int = Field(64, ge=1, description="largest raster answered at once, in megapixels; above: POST /jobs")
+    max_sync_mpx: int = Field(
+        64, ge=1, description="megapixels answered at once, of a raster or of all files of a series; above: POST /jobs"
+    )
+    max_dates: int = Field(128, ge=1, description="most dates of a time series that a request or a job brings")
     jobs_url: SecretStr = Field(SecretStr(""), description="SQLAlchemy URL of the job table; empty: SQLite in .swath")
     jobs_attempts: int = Field(3, ge=1, description="times a job is tried before it has failed")
     jobs_keep_days: float = Field(7.0, gt=0, description="days that an ended job and its result are kept")

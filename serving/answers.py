@@ -15,6 +15,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 
 from components.deployment.loading import LoadedVersion
+from components.raster.bands import canonical
 from components.raster.cog import write_scene
 from components.raster.scene import Array, Features, Scene
 from components.raster.vectors import polygonise, to_geojson
@@ -25,6 +26,7 @@ from serving.schemas import Format
 RUN_TAG, VERSION_TAG, OUTPUT_TAG = "SWATH_RUN", "SWATH_VERSION", "SWATH_OUTPUT"
 REQUEST_TAG = "SWATH_REQUEST"  # only where the caller named the request: the same request gives the same bytes
 BACKGROUND = 0  # the class code that says "nothing here" is no polygon
+RGB = tuple(canonical(name) for name in ("red", "green", "blue"))
 SHADES = (2.0, 98.0)  # percentiles that a grey picture is stretched between
 
 
@@ -42,7 +44,7 @@ def encode(
     if isinstance(output, Features):
         raise WrongForm(f"output {spec.name} is features; ask for format geojson")
     if kind == "png":
-        return _png(output)
+        return as_png(output)
     tags = {RUN_TAG: version.run, VERSION_TAG: version.id, OUTPUT_TAG: spec.name}
     return _cog(output, spec, tags | ({REQUEST_TAG: request} if request else {}))
 
@@ -62,10 +64,13 @@ def _geojson(output: Scene | Features, spec: OutputSpec) -> bytes:
     return json.dumps(to_geojson(features), separators=(",", ":")).encode()
 
 
-def _png(scene: Scene) -> bytes:
-    """Red, green, blue and opacity: class colours, or grey between two percentiles; nodata is transparent."""
+def as_png(scene: Scene) -> bytes:
+    """Red, green, blue and opacity: class colours, a composite as it is, or grey between two percentiles.
+
+    Nodata is transparent.
+    """
     picture = np.zeros((4, *scene.grid.shape), np.uint8)
-    picture[:3] = _colours(scene) if scene.classes else _grey(scene)
+    picture[:3] = _shown(scene)
     picture[3] = np.where(scene.valid, 255, 0)
     rows, cols = scene.grid.shape
     profile = {"driver": "PNG", "height": rows, "width": cols, "count": 4, "dtype": "uint8"}
@@ -74,6 +79,13 @@ def _png(scene: Scene) -> bytes:
         with memory.open(**profile) as dataset:
             dataset.write(picture)
         return bytes(memory.read())
+
+
+def _shown(scene: Scene) -> NDArray[np.uint8]:
+    if tuple(canonical(name) for name in scene.bands) == RGB and scene.unit == "digital_number":
+        picture: NDArray[np.uint8] = np.clip(np.nan_to_num(scene.array), 0, 255).astype(np.uint8)
+        return picture
+    return _colours(scene) if scene.classes else _grey(scene)
 
 
 def _colours(scene: Scene) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,7 @@ import httpx
 
 ENDS = frozenset({"done", "failed", "cancelled"})
 BUSY = frozenset({429, 503})
-Files = Mapping[str, str | Path]
+Files = Mapping[str, str | Path | Sequence[str | Path]]  # several files: the dates of a time series
 
 
 class Refused(Exception):
@@ -54,6 +54,8 @@ class Client:
 
     def predict(self, task: str, files: Files, *, to: str | Path, **options: str) -> dict[str, str]:
         """Run and version that answered; the answer lies in ``to``, whole or not at all.
+
+        A time series: `predict("change/series", {"series": [...]}, to=...)`, with the dates in the names of the files.
 
         Raises:
             Refused: with the sentence of the service.
@@ -144,8 +146,8 @@ class Client:
         for attempt in range(1, self._tries + 1):
             try:
                 with ExitStack() as stack:
-                    form: dict[str, Any] = {name: (None, text) for name, text in (fields or {}).items()}
-                    form |= {name: stack.enter_context(Path(file).open("rb")) for name, file in (files or {}).items()}
+                    form: list[tuple[str, Any]] = [(name, (None, text)) for name, text in (fields or {}).items()]
+                    form += [(name, stack.enter_context(path.open("rb"))) for name, path in _each(files or {})]
                     answer = self._http.request(method, path, files=form or None, headers=headers)
             except httpx.ConnectError:
                 if attempt == self._tries:
@@ -158,6 +160,13 @@ class Client:
                 raise Refused(answer)
             time.sleep(float(answer.headers.get("Retry-After", attempt)))
         raise ValueError(f"tries is {self._tries}; allow at least one")
+
+
+def _each(files: Files) -> Iterator[tuple[str, Path]]:
+    """Every file with the name of its field."""
+    for name, given in files.items():
+        for path in [given] if isinstance(given, str | Path) else given:
+            yield name, Path(path)
 
 
 def _write_whole(path: Path, content: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import html
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager
 from contextvars import copy_context
@@ -31,13 +31,13 @@ from serving.jobs.intake import Desk
 from serving.jobs.routes import answer_of_table, job_routes
 from serving.memory import memory_watched
 from serving.observing import Observation, seen_in
-from serving.openapi import document
-from serving.schemas import MEDIA_TYPES, Form, choose_output, choose_version
+from serving.openapi import curl, document
+from serving.schemas import MEDIA_TYPES, SUFFIXES, Form, choose_output, choose_version
+from serving.series.kinds import takes_scenes
+from serving.series.routes import post_series
 from serving.sizes import require_small
 from serving.slots import Slots
 from serving.uploads import open_inputs, received
-
-SUFFIXES = {"cog": "tif", "geojson": "geojson", "png": "png"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Serving:
     pool: ThreadPoolExecutor
     statistics: InputStatistics | None = None
     jobs: Desk | None = None
-    sync_mpx: float = 64  # megapixels of the largest raster that is answered at once
+    sync_mpx: float = 64  # megapixels that are answered at once: of a raster, or of all files of a series
+    max_dates: int = 128  # of a series
 
 
 def build_app(started: Callable[[], AbstractContextManager[Serving]]) -> Starlette:
@@ -72,6 +73,7 @@ def build_app(started: Callable[[], AbstractContextManager[Serving]]) -> Starlet
         Route("/models", models, methods=["GET"]),
         *job_routes(),
         Route("/{task}", predict_scenes, methods=["POST"]),
+        Route("/{task}/series", post_series, methods=["POST"]),
     ]
     handlers = {
         SwathError: answer_of_ours,
@@ -95,7 +97,7 @@ async def openapi(request: Request) -> Response:
 async def docs(request: Request) -> Response:
     """The endpoints with an example each, readable without a network."""
     host = request.headers.get("host", "127.0.0.1:3000")
-    examples = "\n\n".join(_example(version, host) for version in _serving(request).slots.loaded())
+    examples = "\n\n".join(curl(version, f"http://{host}") for version in _serving(request).slots.loaded())
     text = examples or "No version is in service yet; promote one: swath promote <run> <version>"
     links = '<a href="/models">models</a> <a href="/openapi.json">openapi.json</a> <a href="/metrics">metrics</a>'
     return HTMLResponse(f"<!doctype html><title>Swath</title><h1>Swath</h1>{links}<pre>{html.escape(text)}</pre>")
@@ -112,7 +114,7 @@ async def predict_scenes(request: Request) -> Response:
     async with received(request) as form:
         require_small(form.files, serving.sync_mpx)
         # The request keeps this version, whatever is promoted meanwhile.
-        with serving.slots.using(choose_version(form.options, serving.slots.loaded(), task)) as version:
+        with serving.slots.using(choose_version(form.options.run, able(task, serving.slots), task)) as version:
             if version.task_name != task:
                 raise UnknownName(f"{task} run", version.run, _runs_of(task, serving.slots))
             seen.run, seen.version = version.run, version.id
@@ -127,13 +129,19 @@ async def predict_scenes(request: Request) -> Response:
     return Response(content, media_type=MEDIA_TYPES[kind], headers=headers)
 
 
+def able(task: str, slots: Slots) -> Sequence[LoadedVersion]:
+    """The versions of a task that take scenes; where none does all of them, so that the refusal says what they take."""
+    own = [each for each in slots.loaded() if each.task_name == task]
+    return [each for each in own if takes_scenes(each.spec)] or own
+
+
 def answer_form(form: Form, version: LoadedVersion, serving: Serving, seen: Observation) -> bytes:
     """The bytes that answer a form: opened, held against the spec, predicted and encoded.
 
     Raises:
         SwathError: see `serving.uploads` and `serving.answers`.
     """
-    output = choose_output(form.options, version.spec)
+    output = choose_output(form.options.output, version.spec)
     scenes = open_inputs(form, version.spec, serving.decoders)
     if serving.statistics:
         serving.statistics.add(version.run, version.id, scenes)
@@ -153,10 +161,3 @@ def _serving(request: Request) -> Serving:
 
 def _runs_of(task: str, slots: Slots) -> list[str]:
     return [version.run for version in slots.loaded() if version.task_name == task]
-
-
-def _example(version: LoadedVersion, host: str) -> str:
-    files: Mapping[str, str] = {each.name: ", ".join(each.bands) for each in version.spec.inputs}
-    parts = " ".join(f"-F {name}=@{name}.tif" for name in files)
-    bands = "".join(f"\n  # {name}: bands {names}" for name, names in files.items())
-    return f"curl http://{host}/{version.task_name} {parts} -F run={version.run} -o {version.run}.tif{bands}"

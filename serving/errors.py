@@ -9,9 +9,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from components.errors import (
+    BadParams,
     BadScene,
     BandMismatch,
     GridMismatch,
+    NotEnoughData,
     ServiceUnavailable,
     StoreUnavailable,
     SwathError,
@@ -58,6 +60,8 @@ STATUS: dict[type[SwathError], int] = {
     BandMismatch: 422,
     UnitMismatch: 422,
     GridMismatch: 422,
+    NotEnoughData: 422,
+    BadParams: 422,
     WrongInput: 422,
     WrongForm: 422,
     UnknownName: 404,

@@ -83,7 +83,8 @@ def observation(scope: Scope) -> Observation:
     """What a request's head says: its route, and its id, the caller's where that is a plain token."""
     sent = Headers(scope=scope).get(HEADER, "")
     first, _, rest = scope["path"].strip("/").partition("/")
-    unnamed = "docs" if not first else "other" if rest or scope["method"] != "POST" else "predict"
+    is_prediction = scope["method"] == "POST" and rest in ("", "series")
+    unnamed = "docs" if not first else "predict" if is_prediction else "other"
     route = first if first in ROUTES else unnamed
     if SANE.fullmatch(sent):
         return Observation(route, sent, from_caller=True)

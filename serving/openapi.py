@@ -8,7 +8,9 @@ from typing import Any
 from components.deployment.loading import LoadedVersion
 from components.tasks.seam import InputSpec
 from serving.jobs.document import job_paths
-from serving.schemas import MEDIA_TYPES, Options
+from serving.schemas import FORMATS, MEDIA_TYPES, Options
+from serving.series.document import curl_series, series_paths
+from serving.series.kinds import series_input, takes_scenes
 
 ERRORS = {
     "400": "a file is none that may be opened",
@@ -22,6 +24,7 @@ ERRORS = {
     "429": "too many requests inside; try again after Retry-After seconds",
     "503": "the promoted version could not be loaded, or memory ran out; try again after Retry-After seconds",
 }
+HOST = "http://127.0.0.1:3000"
 HEADERS = {
     "X-Swath-Run": "the run",
     "X-Swath-Version": "the version that answered",
@@ -31,7 +34,10 @@ HEADERS = {
 
 def document(versions: Sequence[LoadedVersion], tasks: Sequence[str]) -> dict[str, Any]:
     """OpenAPI 3.1: a path for each task (with the inputs of its runs in service), and the states."""
-    paths: dict[str, Any] = {f"/{task}": _path(task, [v for v in versions if v.task_name == task]) for task in tasks}
+    paths: dict[str, Any] = {
+        f"/{task}": _path(task, [v for v in versions if v.task_name == task and takes_scenes(v.spec)]) for task in tasks
+    }
+    paths |= series_paths(versions)
     paths |= job_paths(versions)
     paths["/models"] = _get("every run with its version, state, reason and code digest")
     paths["/metrics"] = _get("counters, latencies and versions as Prometheus reads them")
@@ -46,6 +52,18 @@ def document(versions: Sequence[LoadedVersion], tasks: Sequence[str]) -> dict[st
     }
 
 
+def curl(version: LoadedVersion, url: str) -> str:
+    """Commands that ask a version: with scenes, with a time series, or one after the other where it takes both."""
+    commands = []
+    if takes_scenes(version.spec):
+        bands = "".join(f"\n  # {each.name}: bands {', '.join(each.bands)}" for each in version.spec.inputs)
+        parts = " ".join(f"-F {each.name}=@{each.name}.tif" for each in version.spec.inputs)
+        commands.append(f"curl {url}/{version.task_name} {parts} -F run={version.run} -o {version.run}.tif{bands}")
+    if series_input(version.spec):
+        commands.append(curl_series(version, url))
+    return "\n".join(commands)
+
+
 def _path(task: str, versions: Sequence[LoadedVersion]) -> dict[str, Any]:
     runs = [version.run for version in versions]
     content = {"multipart/form-data": {"schema": _schema(versions)}}
@@ -53,16 +71,17 @@ def _path(task: str, versions: Sequence[LoadedVersion]) -> dict[str, Any]:
         "200": {
             "description": "the first output, or the one asked for, on the grid of the first input",
             "headers": {name: {"schema": {"type": "string"}, "description": text} for name, text in HEADERS.items()},
-            "content": {media: {"schema": {"type": "string", "format": "binary"}} for media in MEDIA_TYPES.values()},
+            "content": {MEDIA_TYPES[kind]: {"schema": {"type": "string", "format": "binary"}} for kind in FORMATS},
         }
     }
     answers |= {code: {"description": text} for code, text in ERRORS.items()}
-    described = f"runs in service: {', '.join(runs)}" if runs else "no run of this task is in service"
+    described = f"runs in service: {', '.join(runs)}" if runs else "no run of this task that takes scenes is in service"
+    examples = "\n".join(curl(version, HOST) for version in versions)
     return {
         "post": {
             "operationId": task,
             "summary": f"predict {task}",
-            "description": described,
+            "description": f"{described}\n\n{examples}".strip(),
             "requestBody": {"required": True, "content": content},
             "responses": answers,
         }

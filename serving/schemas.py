@@ -20,7 +20,9 @@ MEDIA_TYPES: Mapping[str, str] = {
     "cog": "image/tiff; application=geotiff; profile=cloud-optimized",
     "geojson": "application/geo+json",
     "png": "image/png",
+    "zip": "application/zip",  # of time series only
 }
+SUFFIXES: Mapping[str, str] = {"cog": "tif", "geojson": "geojson", "png": "png", "zip": "zip"}
 FORMATS: tuple[str, ...] = get_args(Format)
 
 
@@ -56,30 +58,30 @@ def read_options(fields: Mapping[str, str]) -> Options:
         raise WrongForm(f"form field {first_problem(error)}; the options are {known}") from error
 
 
-def choose_version(options: Options, candidates: Sequence[LoadedVersion], task: str) -> str:
+def choose_version(run: str | None, candidates: Sequence[LoadedVersion], task: str) -> str:
     """The run that answers: the one asked for, or the only one of the task in service.
 
     Raises:
         WrongForm: if several runs of the task are in service and none was chosen.
     """
-    if options.run:
-        return options.run
+    if run:
+        return run
     runs = [version.run for version in candidates if version.task_name == task]
     if len(runs) > 1:
         raise WrongForm(f"several runs of {task} are in service: {', '.join(runs)}; choose one with the field run")
     return runs[0] if runs else task
 
 
-def choose_output(options: Options, spec: Spec) -> OutputSpec:
+def choose_output(asked: str | None, spec: Spec) -> OutputSpec:
     """The output asked for, by its name, kind or unit; the first one where none was.
 
     Raises:
         WrongForm: names the outputs that there are.
     """
-    if options.output is None:
+    if asked is None:
         return spec.outputs[0]
     for output in spec.outputs:
-        if options.output in (output.name, output.kind, output.unit):
+        if asked in (output.name, output.kind, output.unit):
             return output
     names = ", ".join(output.name for output in spec.outputs)
-    raise WrongForm(f"no output {options.output!r}; this run has {names}")
+    raise WrongForm(f"no output {asked!r}; this run has {names}")

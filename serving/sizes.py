@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from serving.errors import TooLarge
@@ -27,6 +27,20 @@ def require_small(files: Mapping[str, bytes | Path], limit_mpx: float) -> None:
                 f"{name}: {found:.1f} megapixels, at most {limit_mpx:g} are answered at once (SWATH_MAX_SYNC_MPX); "
                 "send the same form to POST /jobs with the field task"
             )
+
+
+def require_small_together(files: Sequence[Path], limit_mpx: float) -> None:
+    """As `require_small`, for the files of a time series: what counts is how large they are together.
+
+    Raises:
+        TooLarge: says how large, the limit, and that a job takes it.
+    """
+    found = sum(map(pixels_of, files)) / 1e6
+    if found > limit_mpx:
+        raise TooLarge(
+            f"series: {found:.1f} megapixels in {len(files)} files, at most {limit_mpx:g} are answered at once "
+            "(SWATH_MAX_SYNC_MPX); send the same form to POST /jobs with the field task"
+        )
 
 
 def pixels_of(content: bytes | Path) -> int:

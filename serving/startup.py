@@ -56,6 +56,6 @@ def started() -> Iterator[Serving]:
     ):
         slots.start()
         try:
-            yield Serving(slots, decoders, pool, inputs, jobs, settings.max_sync_mpx)
+            yield Serving(slots, decoders, pool, inputs, jobs, settings.max_sync_mpx, settings.max_dates)
         finally:
             slots.stop()

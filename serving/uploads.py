@@ -17,6 +17,7 @@ from starlette.requests import Request
 from components.errors import BandMismatch
 from components.raster.align import align, require_overlap
 from components.raster.decoding import DecoderPool
+from components.raster.grid import Grid
 from components.raster.scene import Scene, Unit, require_one_grid
 from components.tasks.seam import InputSpec, Spec
 from serving.errors import WrongForm, WrongInput
@@ -24,6 +25,7 @@ from serving.schemas import Form, read_options
 
 MAX_FILES = 64
 MAX_FIELDS = 16
+MAX_SERIES_FILES = 512  # of one time series: every date may be several bursts in two polarisations
 MAX_FIELD_BYTES = 4096
 IN_MEMORY_BYTES = 1024**2  # larger files are spooled to disk by the form's parser, too
 # Largest plausible values. Reflectance above 1 exists (clouds, glint), but not in half of a scene.
@@ -90,7 +92,7 @@ def open_inputs(form: Form, spec: Spec, decoders: DecoderPool) -> dict[str, Scen
     """
     for each in spec.inputs:
         if each.kind != "scene":
-            raise WrongForm(not_served(each, spec))
+            raise WrongForm(not_served(each))
     names = [each.name for each in spec.inputs]
     for name in sorted(form.files.keys() ^ set(names)):
         what = "unknown file field" if name in form.files else "missing file"
@@ -105,14 +107,14 @@ def open_inputs(form: Form, spec: Spec, decoders: DecoderPool) -> dict[str, Scen
     return scenes
 
 
-def not_served(each: InputSpec, spec: Spec) -> str:
-    """Why an input that is no scene is refused, and what to do instead."""
-    names = ", ".join(output.name for output in spec.outputs)
-    what = "a time series" if each.kind == "stack" else f"a set of {each.kind}"
-    return (
-        f"input {each.name} is {what}, which the service does not take; predict it from its folder with "
-        f"`swath predict <run> FOLDER -o out.tif` (outputs: {names})"
-    )
+def not_served(each: InputSpec) -> str:
+    """Why an input that is no scene is refused among scenes, and what to do instead."""
+    if each.kind == "stack":
+        return (
+            f"input {each.name} is a time series; send its files, each with its date in the name, as the field series "
+            "to POST /<task>/series, or to POST /jobs where they are large"
+        )
+    return f"input {each.name} is a set of {each.kind}, which the service does not take; use swath predict"
 
 
 def fitted(scene: Scene, spec: InputSpec, declared: Unit | None) -> Scene:
@@ -127,7 +129,7 @@ def fitted(scene: Scene, spec: InputSpec, declared: Unit | None) -> Scene:
     except BandMismatch as error:
         raise BandMismatch(spec.name, spec.bands, scene.bands) from error
     chosen = _with_unit(chosen, spec, declared)
-    _require_place(chosen, spec)
+    require_place(spec.name, chosen.grid, spec)
     _require_plausible(chosen, spec)
     return chosen
 
@@ -144,18 +146,23 @@ def _with_unit(scene: Scene, spec: InputSpec, declared: Unit | None) -> Scene:
     return scene
 
 
-def _require_place(scene: Scene, spec: InputSpec) -> None:
-    if scene.grid.crs is None:
+def require_place(name: str, grid: Grid, spec: InputSpec) -> None:
+    """Nothing where a grid has the CRS and the pixel size of the spec; ``name`` stands in messages.
+
+    Raises:
+        WrongInput: says what was expected and what was found.
+    """
+    if grid.crs is None:
         if spec.needs_crs:
-            raise WrongInput(f"{spec.name}: expected a CRS, found none; georeference the file")
+            raise WrongInput(f"{name}: expected a CRS, found none; georeference the file")
         return
     if spec.pixel_size_m is None:
         return
     smallest, largest = spec.pixel_size_m
-    found = scene.grid.pixel_size_m
+    found = grid.pixel_size_m
     if min(found) * SIZE_TOLERANCE < smallest or max(found) > largest * SIZE_TOLERANCE:
         raise WrongInput(
-            f"{spec.name}: expected pixels of {smallest:g} to {largest:g} m, found {found[0]:.3g} x {found[1]:.3g} m; "
+            f"{name}: expected pixels of {smallest:g} to {largest:g} m, found {found[0]:.3g} x {found[1]:.3g} m; "
             "resample the file"
         )
 

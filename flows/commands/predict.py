@@ -37,6 +37,9 @@ def predict(
     ] = None,
     orbit: Annotated[str | None, typer.Option(help="relative orbit of a series, where there are several")] = None,
     unit: Annotated[str | None, typer.Option(help="amplitude, intensity or db, where the files do not say")] = None,
+    looks: Annotated[
+        str | None, typer.Option(help="equivalent looks of radar scenes, one number or of a series one a band: 4.9,4.4")
+    ] = None,
     points: Annotated[Path | None, typer.Option(help="check points: x y in the first scene, x y in the second")] = None,
     tile_px: Annotated[int, typer.Option(min=64, help="edge of a tile in pixels")] = 512,
 ) -> None:
@@ -44,16 +47,17 @@ def predict(
 
     Examples: `swath predict change-sandbox before.tif after.tif -o change.tif`
     `swath predict coregistration-templates s1.tif s2.tif -o registered.tif --flow flow.tif --points check.txt`
-    `swath predict change-sar FOLDER -o change.tif --events events.geojson --also when=when.tif`
+    `swath predict change-sar FOLDER -o change.tif --looks 4.4 --events events.geojson --also when=when.tif`
     """
     from components.deployment.loading import load_version
     from components.inference.files import predict_file
 
     if points and not flow:
         raise BadParams("--points", "the residuals of check points are read from the flow; say --flow FILE too")
-    version = load_version(fetched(load_settings(), run))
+    options = SeriesOptions(pattern, orbit, unit, looks)
+    version = options.declared(load_version(fetched(load_settings(), run)))
     wanted = {each.name: each for each in version.spec.inputs}
-    paths = readable(run, version.spec, inputs, SeriesOptions(pattern, orbit, unit))
+    paths = readable(run, version.spec, inputs, options)
     main = output or version.spec.outputs[0].name
     further = _further(version.spec, main, also or (), {FLOW: flow, EVENTS: events})
     with _bar(run) as progress:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast, get_args
 from components.errors import BadParams, UnknownName
 
 if TYPE_CHECKING:
+    from components.deployment.loading import LoadedVersion
     from components.inference.rasters import Readable
     from components.tasks.seam import Spec
 
@@ -21,10 +22,29 @@ class SeriesOptions:
     pattern: str | None = None
     orbit: str | None = None
     unit: str | None = None
+    looks: str | None = None
 
     def given(self) -> list[str]:
-        """The options that were given."""
-        return [f"--{name}" for name, value in vars(self).items() if value is not None]
+        """The options of files that were given."""
+        return [f"--{name}" for name in ("pattern", "orbit", "unit") if getattr(self, name) is not None]
+
+    def declared(self, version: LoadedVersion) -> LoadedVersion:
+        """The version told the looks that were given.
+
+        Raises:
+            BadParams: if they are no numbers above 0, or cannot be declared to it.
+        """
+        from components.deployment.looks import with_looks
+
+        if self.looks is None:
+            return version
+        try:
+            looks = [float(text) for text in self.looks.split(",")]
+        except ValueError:
+            looks = []
+        if not looks or not all(0 < each < float("inf") for each in looks):
+            raise BadParams("--looks", f"expected numbers above 0 with commas between, found {self.looks!r}")
+        return with_looks(version, looks)
 
 
 def readable(run: str, spec: Spec, paths: Sequence[Path], options: SeriesOptions) -> dict[str, Readable]:

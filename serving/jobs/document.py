@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from components.deployment.loading import LoadedVersion
-from serving.jobs.intake import URI_SUFFIX, JobOptions
+from serving.jobs.options import URI_SUFFIX, JobOptions
+from serving.jobs.receiving import SERIES
 from serving.jobs.states import ENDS, STATES
 from serving.schemas import MEDIA_TYPES
+from serving.series.document import series_field
+from serving.series.kinds import takes_scenes
 
 ERRORS = {
     "400": "the body is damaged or ended early",
@@ -82,7 +85,17 @@ def _named(id: str, summary: str, good: dict[str, Any], bad: Sequence[str]) -> d
 
 def _form(versions: Sequence[LoadedVersion]) -> dict[str, Any]:
     fields = dict(JobOptions.model_json_schema()["properties"])
-    for name in sorted({each.name for version in versions for each in version.spec.inputs}):
+    fields["looks"] = {"type": "string", "description": fields["looks"]["description"], "examples": ["4.4"]}
+    fields[SERIES] = series_field(
+        "GeoTIFFs of a time series, each with its date in its name, as in POST /<task>/series"
+    )
+    address = {
+        "type": "string",
+        "description": "s3://<allowed bucket>/<key> of a date instead; the key ends with a name",
+    }
+    fields[f"{SERIES}{URI_SUFFIX}"] = {"type": "array", "items": address}
+    scenes = [version for version in versions if takes_scenes(version.spec)]
+    for name in sorted({each.name for version in scenes for each in version.spec.inputs}):
         fields[name] = {"type": "string", "format": "binary", "description": "GeoTIFF, as in POST /<task>"}
         fields[f"{name}{URI_SUFFIX}"] = {"type": "string", "description": "s3://<allowed bucket>/<key> instead"}
     return {"type": "object", "properties": fields, "required": ["task"], "additionalProperties": False}

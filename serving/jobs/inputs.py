@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,6 @@ import rasterio
 from components.errors import BadScene, BandMismatch, GridMismatch, ObjectNotFound
 from components.raster.align import require_overlap
 from components.raster.bands import band_indexes
-from components.raster.decoding import DecoderPool
 from components.raster.grid import Grid, Window
 from components.raster.header import SceneInfo
 from components.raster.io import describe, read_scene
@@ -25,17 +24,6 @@ from serving.uploads import fitted
 
 GLIMPSES = 4  # windows along each edge that values are sampled in
 GLIMPSE_PX = 64
-
-Launder = Callable[[Path, Path, str], object]  # source, target, name for messages
-
-
-def laundered(decoders: DecoderPool) -> Launder:
-    """What turns a hostile file into a trusted one of the same pixels and meaning, window by window."""
-
-    def launder(source: Path, target: Path, name: str) -> None:
-        decoders.launder(source, target, name=name)
-
-    return launder
 
 
 def fetch(files: JobFiles, job: str, name: str, ref: InputRef, path: Path) -> InputRef:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -15,30 +15,37 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from serving.errors import TooLarge, WrongForm
-from serving.uploads import MAX_FIELD_BYTES, MAX_FIELDS, MAX_FILES
+from serving.uploads import MAX_FIELD_BYTES, MAX_FIELDS, MAX_FILES, MAX_SERIES_FILES
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
+SERIES, SERIES_URI = "series", "series_uri"  # the fields that may stand several times
 BATCH_BYTES = 512 * 1024  # what is collected before a thread writes it
 MB = 1024**2
 
 
 @dataclass(frozen=True)
 class ReceivedFile:
-    """One uploaded file on our disk, with the SHA-256 of its bytes."""
+    """One uploaded file on our disk, with the SHA-256 of its bytes; ``name`` is what its sender calls it."""
 
     path: Path
     digest: str
     size: int
+    name: str = ""
 
 
 @dataclass(frozen=True)
 class Received:
-    """A form: text fields, and files by field name."""
+    """A form: text fields, files by field name, and what stood in the one field that may be repeated.
+
+    ``series`` holds the files of a time series in the order sent, ``series_uris`` the addresses of its objects.
+    """
 
     fields: Mapping[str, str]
     files: Mapping[str, ReceivedFile]
+    series: Sequence[ReceivedFile] = ()
+    series_uris: Sequence[str] = ()
 
 
 async def receive(request: Request, folder: Path, file_mb: int) -> Received:
@@ -54,7 +61,9 @@ async def receive(request: Request, folder: Path, file_mb: int) -> Received:
         raise WrongForm(f"unknown query key {keys}; options are form fields, there are no query keys")
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
-        raise WrongForm("send multipart/form-data with one GeoTIFF file, or <input>_uri, for each input")
+        raise WrongForm(
+            "send multipart/form-data with one GeoTIFF file, or <input>_uri, for each input; a time series: one a date"
+        )
     parts = _Parts(folder, file_mb)
     parser = MultipartParser(options[b"boundary"], parts.callbacks())
     try:
@@ -71,7 +80,7 @@ async def receive(request: Request, folder: Path, file_mb: int) -> Received:
         parts.close()
     if not parts.ended:
         raise HTTPException(400, "the body ended before its last boundary; send it again")
-    return Received(parts.fields, parts.files)
+    return Received(parts.fields, parts.files, parts.series, parts.series_uris)
 
 
 async def _feed(request: Request, parser: MultipartParser) -> None:
@@ -92,6 +101,7 @@ class _Open:
     header: bytearray = field(default_factory=bytearray)
     disposition: bytes = b""
     name: str = ""
+    filename: str = ""
     text: bytearray = field(default_factory=bytearray)
     file: BinaryIO | None = None
     size: int = 0
@@ -104,6 +114,8 @@ class _Parts:
         self.folder, self.file_mb = folder, file_mb
         self.fields: dict[str, str] = {}
         self.files: dict[str, ReceivedFile] = {}
+        self.series: list[ReceivedFile] = []
+        self.series_uris: list[str] = []
         self.ended = False
         self._part = _Open()
         self._value = bytearray()
@@ -143,12 +155,15 @@ class _Parts:
             raise WrongForm("a part of the form has no name; give every field one")
         if name in self.fields or name in self.files:
             raise WrongForm(f"field {name[:100]} stands twice; send it once")
+        _require_few("files of a series", max(len(self.series), len(self.series_uris)), MAX_SERIES_FILES)
         if b"filename" not in options:
             _require_few("fields", len(self.fields), MAX_FIELDS)
             return
-        _require_few("files", len(self.files), MAX_FILES)
+        if name != SERIES:
+            _require_few("files", len(self.files), MAX_FILES)
+        self._part.filename = options[b"filename"].decode("utf-8", "replace")
         # Numbered: a name from outside is never a path of ours.
-        self._part.file = (self.folder / f"upload-{len(self.files)}").open("wb")
+        self._part.file = (self.folder / f"upload-{len(self.files) + len(self.series)}").open("wb")
         self._digest = hashlib.sha256()
 
     def _data(self, data: bytes, start: int, end: int) -> None:
@@ -167,10 +182,20 @@ class _Parts:
     def _finish(self) -> None:
         part = self._part
         if part.file is None:
-            self.fields[part.name] = part.text.decode("utf-8", "replace")
+            self._keep_text(part.name, part.text.decode("utf-8", "replace"))
             return
         part.file.close()
-        self.files[part.name] = ReceivedFile(Path(part.file.name), self._digest.hexdigest(), part.size)
+        kept = ReceivedFile(Path(part.file.name), self._digest.hexdigest(), part.size, part.filename)
+        if part.name == SERIES:
+            self.series.append(kept)
+        else:
+            self.files[part.name] = kept
+
+    def _keep_text(self, name: str, text: str) -> None:
+        if name == SERIES_URI:
+            self.series_uris.append(text)
+        else:
+            self.fields[name] = text
 
     def _end(self) -> None:
         self.ended = True

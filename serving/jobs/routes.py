@@ -21,11 +21,10 @@ from serving.jobs.row import Job
 from serving.jobs.scratch import scratch
 from serving.jobs.states import ENDS
 from serving.jobs.view import as_json
-from serving.schemas import MEDIA_TYPES
+from serving.schemas import MEDIA_TYPES, SUFFIXES
 from serving.slots import Slots
 
 NEWEST, MOST = 20, 200
-SUFFIXES = {"cog": "tif", "geojson": "geojson"}
 POLL_S = "1"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 

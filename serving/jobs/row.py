@@ -14,12 +14,22 @@ REASON_LENGTH = 2000
 
 
 class InputRef(TypedDict, total=False):
-    """Where the bytes of one input lie: an upload of ours by its digest, or an object of an allowed bucket."""
+    """Where the bytes of one input lie: an upload of ours by its digest, or an object of an allowed bucket.
+
+    A time series is one input of several ``files``, each with what its name said.
+    """
 
     digest: str  # SHA-256
     uri: str  # s3://bucket/key
     etag: str  # the object's, when the job was accepted
     size: int  # bytes
+    files: list[InputRef]  # of a series, by time
+    looks: list[float]  # of a series, where its sender declared them
+    name: str  # of a file of a series, as its sender calls it
+    time: str  # ISO 8601
+    band: str | None
+    part: str
+    orbit: str | None
 
 
 class Base(DeclarativeBase):

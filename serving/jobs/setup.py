@@ -13,10 +13,10 @@ from components.lineage.closure import code_digest
 from components.raster.decoding import DecoderPool
 from components.settings import Settings, load_settings
 from components.storage.store import Store, StoreAccess
+from serving.jobs.bringing import IntakeLimits
 from serving.jobs.database import job_database
 from serving.jobs.files import JobFiles
-from serving.jobs.inputs import laundered
-from serving.jobs.intake import Desk, IntakeLimits
+from serving.jobs.intake import Desk
 from serving.jobs.loop import Patience
 from serving.jobs.starter import Launch, Starter, Upkeep
 from serving.jobs.table import JobTable, Rules
@@ -44,7 +44,9 @@ def desk_of(settings: Settings) -> Iterator[Desk]:
     folders = (settings.home / "jobs" / "intake", settings.home / "jobs" / "work")
     env = os.environ | {"SWATH_PROJECT": str(settings.project.resolve())}
     starter = Starter(table, files, Launch(CODE, env), Upkeep(settings.jobs_keep_days, folders))
-    limits = IntakeLimits(settings.jobs_waiting, settings.max_large_mb, names_of(settings.input_buckets))
+    limits = IntakeLimits(
+        settings.jobs_waiting, settings.max_large_mb, settings.max_dates, names_of(settings.input_buckets)
+    )
     starter.start()
     try:
         yield Desk(table, files, folders[0], limits, starter.wake)
@@ -62,7 +64,7 @@ def workshop_of() -> Iterator[tuple[JobTable, Workshop, Path, Patience]]:
     patience = Patience(settings.jobs_idle_s, settings.jobs_wall_s)
     try:
         with DecoderPool(settings.large_limits, settings.child_limits, workers=1) as decoders:
-            workshop = Workshop(JobFiles(store, table.name), versions, laundered(decoders))
+            workshop = Workshop(JobFiles(store, table.name), versions, decoders)
             yield table, workshop, settings.home / "jobs" / "work", patience
     finally:
         table.engine.dispose()

@@ -11,6 +11,7 @@ from typing import cast
 from components.deployment.loading import LoadedVersion, load_version, read_card, require_golden
 from components.deployment.registry import Registry
 from components.inference.files import predict_file
+from components.raster.decoding import DecoderPool
 from components.raster.io import read_scene
 from components.raster.scene import Features, Unit
 from components.raster.vectors import polygonise, to_geojson
@@ -18,9 +19,10 @@ from components.storage.store import file_digest
 from components.tasks.seam import OutputSpec
 from serving.answers import BACKGROUND, OUTPUT_TAG, RUN_TAG, VERSION_TAG
 from serving.jobs.files import JobFiles
-from serving.jobs.inputs import Launder, fetch, require_fit
+from serving.jobs.inputs import fetch, require_fit
 from serving.jobs.row import InputRef, Job
 from serving.jobs.watch import Watch
+from serving.series.job import SeriesWork, is_series
 from serving.slot import OtherCode
 
 REQUEST_TAG = "SWATH_REQUEST"
@@ -70,7 +72,7 @@ class Workshop:
 
     files: JobFiles
     versions: Versions
-    launder: Launder
+    decoders: DecoderPool
 
     def perform(self, job: Job, folder: Path, watch: Watch) -> Result:
         """The result of a job as a file in ``folder``, not yet stored.
@@ -81,6 +83,10 @@ class Workshop:
         """
         version = self.versions.load(job.run, job.version)
         watch.enter("fetching")
+        if is_series(job):
+            work = SeriesWork(self.files, self.decoders, folder, watch, {REQUEST_TAG: job.request_id})
+            path, refs = work.perform(job, version)
+            return Result(path, file_digest(path), path.stat().st_size, refs)
         paths, refs = self._inputs(job, version, folder, watch)
         require_fit(paths, version.spec, cast("Unit | None", job.unit))
         watch.enter("predicting")
@@ -97,7 +103,7 @@ class Workshop:
             raw, clean = folder / f"raw-{number}", folder / f"input-{number}.tif"
             refs[each.name] = fetch(self.files, job.id, each.name, job.inputs[each.name], raw)
             watch.enter("fetching")
-            self.launder(raw, clean, each.name)
+            self.decoders.launder(raw, clean, name=each.name)
             raw.unlink()
             paths[each.name] = clean
             watch.enter("fetching")

@@ -53,6 +53,9 @@ def test_a_folder_of_dates_becomes_maps_and_events(tmp_path):
     [
         (6, ["--unit", "volts"], UnknownName, "no unit named 'volts'"),
         (6, ["--unit", "intensity", "--orbit", "9"], UnknownName, "no relative orbit named '9'"),
+        (6, ["--looks", "many"], BadParams, "--looks: expected numbers above 0 with commas between, found 'many'"),
+        (6, ["--looks", "-4"], BadParams, "--looks: expected numbers above 0"),
+        (6, ["--looks", "4,4,4"], BadParams, "expected 1 or 2 (one for each of VV, VH) numbers, found 3"),
         (6, ["--pattern", "x"], BadParams, "no group `date`; an example is"),
         (6, ["--unit", "intensity", "--also", "flow=x.tif"], UnknownName, "no output named 'flow'"),
     ],
@@ -61,6 +64,29 @@ def test_a_wrong_option_is_said_with_the_remedy(tmp_path, count, arguments, kind
     done = swath("change-sar", write_dates(tmp_path / "dates", count), "-o", tmp_path / "a.tif", *arguments)
     assert isinstance(done.exception, kind)
     assert says in str(done.exception)
+
+
+def test_declared_looks_are_those_that_thresholds_rest_on(tmp_path):
+    folder = write_dates(tmp_path / "dates", 12)
+    shares = {}
+    for looks in ("1", "4.4", "30,30"):
+        out = tmp_path / f"{looks}.tif"
+        done = swath("change-sar", folder, "-o", out, "--unit", "intensity", "--looks", looks)
+        assert done.exit_code == 0, done.exception
+        shares[looks] = (read_scene(out).array == 1).mean()
+    assert shares["1"] < shares["4.4"] < 0.03 < 0.5 < shares["30,30"]
+
+
+def test_a_network_that_learnt_its_looks_takes_no_others(tmp_path):
+    done = swath("despeckling-sandbox", "a.tif", "-o", tmp_path / "a.tif", "--looks", "1")
+    assert isinstance(done.exception, BadParams)
+    assert "it learnt from scenes of 4.4 looks, and nothing can be declared" in str(done.exception)
+
+
+def test_a_method_without_looks_says_so(tmp_path):
+    done = swath("change-sandbox", "a.tif", "b.tif", "-o", tmp_path / "a.tif", "--looks", "1")
+    assert isinstance(done.exception, BadParams)
+    assert "looks" in str(done.exception)
 
 
 def test_a_series_without_a_polarisation_of_the_run_is_refused(tmp_path):

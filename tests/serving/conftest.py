@@ -60,11 +60,11 @@ def client_of(decoders, tmp_path):
     """A client of the guarded application over given slots."""
     opened = []
 
-    def make(slots, limits=None):
+    def make(slots, limits=None, **serving):
         @contextmanager
         def started():
             with ThreadPoolExecutor(1) as pool, closing(InputStatistics(tmp_path / "inputs.sqlite")) as inputs:
-                yield Serving(slots, decoders, pool, inputs)
+                yield Serving(slots, decoders, pool, inputs, **serving)
 
         app = Observer(Guard(build_app(started), limits or GuardLimits()))
         client = TestClient(app, raise_server_exceptions=False)

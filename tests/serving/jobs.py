@@ -14,10 +14,10 @@ from components.deployment.registry import Registry
 from components.raster.decoding import DecoderPool
 from serving.endpoints import Serving, build_app
 from serving.guard import Guard, GuardLimits
+from serving.jobs.bringing import IntakeLimits
 from serving.jobs.database import job_database
 from serving.jobs.files import JobFiles
-from serving.jobs.inputs import laundered
-from serving.jobs.intake import Desk, IntakeLimits
+from serving.jobs.intake import Desk
 from serving.jobs.loop import Patience, Worker
 from serving.jobs.table import Asked, JobTable, Rules
 from serving.jobs.work import Versions, Workshop
@@ -50,7 +50,7 @@ class Office:
         import os
 
         versions = Versions(self.registry, self.folder / "versions", lambda task: CODE)
-        workshop = Workshop(self.desk.files, versions, laundered(self.decoders))
+        workshop = Workshop(self.desk.files, versions, self.decoders)
         known = {"idle_s": 0.05, "beat_s": 0.02, **patience}
         scratch = self.folder / "work"
         return Worker(self.desk.table, workshop, scratch, Patience(**known), name="here", parent=os.getppid())

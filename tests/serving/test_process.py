@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -40,9 +41,11 @@ from components.tasks.params import read_params
 from serving.drift import read_statistics
 from tests.conftest import QUICK, SECRET, free_endpoint
 from tests.deployment.toy import provenance, scene
+from tests.serving.radar import UNIT, dates, register
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]
 RUN = "change-process"
+SERIES_RUNS = {"change": "change-sar-process", "despeckling": "despeckling-process"}
 EVERY = list(HealthCheck)
 PARAMS = {
     "task": "change", "dataset": "none", "description": "random weights",
@@ -90,6 +93,9 @@ def versions(registry, checkout, tmp_path_factory):
 def process(registry, versions, checkout, tmp_path_factory):
     """The service with the first version promoted, and its process."""
     registry.promote(RUN, versions[0])
+    folder = tmp_path_factory.mktemp("radar")
+    for task, run in SERIES_RUNS.items():
+        registry.promote(run, register(registry, folder, task, run, code=code_digest(task, checkout)))
     home, endpoint = tmp_path_factory.mktemp("project"), free_endpoint()
     settings = {
         "SWATH_PROJECT": home, "SWATH_STORE_ENDPOINT": registry.store.access.endpoint, "SWATH_STORE_SECRET_KEY": SECRET,
@@ -154,7 +160,16 @@ def test_a_deployment_swaps_versions_and_one_of_other_code_is_rolled_back(proces
     assert post(process[0], pair).headers["X-Swath-Version"] == versions[1]
 
 
-@pytest.mark.parametrize("path", ["/change", "/models", "/metrics", "/schema.json", "/livez", "/anything"])
+@pytest.mark.parametrize("task", SERIES_RUNS)
+def test_a_series_is_answered_by_the_run_that_takes_one(process, tmp_path, task):
+    answer = httpx.post(f"{process[0]}/{task}/series", files=dates(tmp_path), data=UNIT, timeout=60)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["X-Swath-Run"] == SERIES_RUNS[task]
+
+
+@pytest.mark.parametrize(
+    "path", ["/change", "/change/series", "/models", "/metrics", "/schema.json", "/livez", "/anything"]
+)
 def test_pickles_are_refused_by_every_route_of_the_process(process, path):
     headers = {"Content-Type": "application/vnd.bentoml+pickle"}
     assert httpx.post(f"{process[0]}{path}", content=b"\x80\x04.", headers=headers).status_code == 415
@@ -334,7 +349,12 @@ def test_metrics_count_requests_and_name_the_version_beside_bentoml_s_own(proces
 def test_the_log_names_each_request_by_its_id(process, pair):
     answer = httpx.post(f"{process[0]}/change", files=pair, headers={"X-Request-Id": "from-a-test"}, timeout=60)
     assert answer.headers["X-Request-Id"] == "from-a-test"
-    [line] = [line for line in log_lines(process) if line.get("request_id") == "from-a-test"]
+    for _ in range(50):  # the line comes after the answer
+        found = [line for line in log_lines(process) if line.get("request_id") == "from-a-test"]
+        if found:
+            break
+        time.sleep(0.1)
+    [line] = found
     assert (line["route"], line["run"], line["status"]) == ("predict", RUN, 200)
 
 
@@ -363,6 +383,7 @@ def test_schemathesis_finds_no_server_error_in_what_the_document_offers(process)
         ask()
     assert {"POST /change", "GET /models"} <= set(asked)
     assert asked["POST /change"] >= 20
+    assert asked["POST /change/series"] >= 20
 
 
 def examples():
@@ -380,11 +401,15 @@ def test_the_examples_of_the_readme_work(process, pair, tmp_path, checkout, lang
         pytest.skip("curl is not installed")
     for name, content in pair.items():
         (tmp_path / f"{name}.tif").write_bytes(content)
+    for _, (name, content) in dates(tmp_path / "dates"):
+        (tmp_path / f"S1_{name}").write_bytes(content)
     code = code.replace("http://127.0.0.1:3000", process[0])
     command = ["bash", "-euc", code] if language == "bash" else [sys.executable, "-c", code]
     env = os.environ | {"PYTHONPATH": str(checkout)}
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+    for name in set(re.findall(r"\w+\.zip", code)):
+        assert zipfile.is_zipfile(tmp_path / name)
     if "change.tif" in code:
         assert open_untrusted((tmp_path / "change.tif").read_bytes()).unit == "class"
 

@@ -121,6 +121,6 @@ def _refer_object(name: str, uri: str, bringing: Bringing) -> InputRef:
     except ObjectNotFound as error:
         raise WrongInput(f"{name}{URI_SUFFIX}: no such object; check bucket and key") from error
     if stat.size > bringing.limits.file_mb * MB:
-        limit = f"{bringing.limits.file_mb} MB, the limit (SWATH_JOBS_MAX_MB)"
+        limit = f"{bringing.limits.file_mb} MB, the limit (SWATH_MAX_LARGE_MB)"
         raise TooLarge(f"{name}{URI_SUFFIX}: the object has {stat.size} bytes, more than {limit}")
     return {"uri": uri, "etag": stat.etag, "size": stat.size}

@@ -171,7 +171,7 @@ class _Parts:
         part.size += len(piece)
         if part.file is not None:
             if part.size > self.file_mb * MB:
-                raise TooLarge(f"{part.name[:100]}: more than {self.file_mb} MB, the limit (SWATH_JOBS_MAX_MB)")
+                raise TooLarge(f"{part.name[:100]}: more than {self.file_mb} MB, the limit (SWATH_MAX_LARGE_MB)")
             part.file.write(piece)
             self._digest.update(piece)
         elif part.size > MAX_FIELD_BYTES:

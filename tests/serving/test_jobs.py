@@ -190,7 +190,7 @@ def test_a_file_above_the_limit_is_refused_while_it_streams(open_office, pair):
     service = open_office(file_mb=1)
     answer = service.post({**pair, "after": b"II*\0" + bytes(2 * 1024**2)})
     assert answer.status_code == 413
-    assert "SWATH_JOBS_MAX_MB" in answer.text
+    assert "SWATH_MAX_LARGE_MB" in answer.text
 
 
 def test_the_same_key_and_request_give_the_same_job(service, pair, registry, run, make_version, slots):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -12,18 +11,11 @@ import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from components.errors import BadParams
+from components.ingestion.layouts import FolderLayout, PatternLayout, StacLayout
 from components.raster.scene import UNITS, Class
 from components.tasks.params import Params, first_problem
 
 FILE = "dataset.yaml"
-
-
-def _compiles(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from error
-    return pattern
 
 
 def _is_unit(unit: str) -> str:
@@ -32,34 +24,7 @@ def _is_unit(unit: str) -> str:
     return unit
 
 
-Pattern = Annotated[str, AfterValidator(_compiles)]
 UnitName = Annotated[str, AfterValidator(_is_unit)]
-
-
-class FolderLayout(Params):
-    """One sub-folder a role; partners have the same id, which `name` and `id` make of the file name."""
-
-    kind: Literal["folders"] = "folders"
-    roles: Mapping[str, str] = Field(min_length=1, description="role -> sub-folder")
-    name: Pattern = Field(r"(?P<stem>.+)\.[A-Za-z]+", description="the whole file name, with named groups")
-    id: str = "{stem}"
-    place: str = "{stem}"
-
-
-class PatternLayout(Params):
-    """All files in one folder; the group `role` of `name` says which role a file has."""
-
-    kind: Literal["pattern"] = "pattern"
-    roles: Mapping[str, str] = Field(min_length=1, description="role -> what the group `role` matches")
-    name: Pattern
-    id: str = "{stem}"
-    place: str = "{stem}"
-
-    @model_validator(mode="after")
-    def _names_roles(self) -> Self:
-        if "role" not in re.compile(self.name).groupindex:
-            raise ValueError("name needs a group (?P<role>...)")
-        return self
 
 
 class Storage(Params):
@@ -127,7 +92,7 @@ class Declaration(Params):
     unit: UnitName = "digital_number"
     pixel_size_m: float | None = Field(None, gt=0, description="about; None: unknown")
     needs_crs: bool = True
-    layout: Annotated[FolderLayout | PatternLayout, Field(discriminator="kind")] | None = None
+    layout: Annotated[FolderLayout | PatternLayout | StacLayout, Field(discriminator="kind")] | None = None
     image: ImageDeclaration | None = None
     label: LabelDeclaration | None = None
     properties: Mapping[str, str] = Field(default_factory=dict, description="kept with each scene, from the file name")

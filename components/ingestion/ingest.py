@@ -11,8 +11,11 @@ from typing import Any
 
 from components.errors import ServiceUnavailable, SwathError, TooMuchLost
 from components.ingestion.declaration import Declaration, read_declaration
-from components.ingestion.discovery import Candidate, discover
+from components.ingestion.discovery import Candidate, Discovery, discover
+from components.ingestion.download import Manners
+from components.ingestion.layouts import StacLayout
 from components.ingestion.reading import encodings, read_candidate
+from components.ingestion.stac.source import discover_stac
 from components.raster.dataset import MANIFEST, Quarantined, Source, finish, sha256, write_source
 from components.raster.decoding import DecoderPool
 from components.raster.items import read_item
@@ -44,12 +47,21 @@ class IngestReport:
     ingested: tuple[str, ...]
     skipped: tuple[str, ...]  # already there, same bytes
     quarantined: tuple[Quarantined, ...]
+    missing: tuple[str, ...] = ()  # of the quarantined: what a catalogue promised and could not be fetched
 
     @property
     def lost_fraction(self) -> float:
         """Quarantined share of everything found; 0 where nothing was found."""
-        found = len(self.ingested) + len(self.skipped) + len(self.quarantined)
-        return len(self.quarantined) / found if found else 0.0
+        return len(self.quarantined) / self._found if self._found else 0.0
+
+    @property
+    def missing_fraction(self) -> float:
+        """Share of everything found that could not be fetched."""
+        return len(self.missing) / self._found if self._found else 0.0
+
+    @property
+    def _found(self) -> int:
+        return len(self.ingested) + len(self.skipped) + len(self.quarantined)
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON-able values."""
@@ -59,6 +71,8 @@ class IngestReport:
             "skipped": list(self.skipped),
             "quarantined": [{"name": each.name, "reason": each.reason} for each in self.quarantined],
             "lost_fraction": self.lost_fraction,
+            "missing": list(self.missing),
+            "missing_fraction": self.missing_fraction,
         }
 
 
@@ -83,21 +97,31 @@ def ingest(
         ServiceUnavailable: if the child process cannot be started.
     """
     declaration = read_declaration(dataset)
-    candidates, quarantined = discover(source_folder, declaration)
+    limits = limits or LIMITS
+    found = _found(source_folder, declaration, limits)
     raw = dataset / RAW
-    ingested, skipped, refused = _brought_in(candidates, declaration, raw, limits or LIMITS, progress)
+    ingested, skipped, refused = _brought_in(found.candidates, declaration, raw, limits, progress)
+    quarantined = list(found.quarantined)
     quarantined += [Quarantined(name, _portable(reason, source_folder)) for name, reason in refused]
     for each in quarantined:
         logger.warning("quarantined %s: %s", each.name, each.reason)
         # what was ingested under this name before no longer has a source
         (raw / "items" / f"{each.name}.json").unlink(missing_ok=True)
-    report = IngestReport(declaration.name, tuple(ingested), tuple(skipped), tuple(quarantined))
+    report = IngestReport(declaration.name, tuple(ingested), tuple(skipped), tuple(quarantined), found.missing)
     finish(raw, declaration.name, report.quarantined)
     limit = declaration.max_lost if max_lost is None else max_lost
     if report.lost_fraction > limit:
         reasons = [f"{each.name}: {each.reason}" for each in report.quarantined]
         raise TooMuchLost(declaration.name, report.lost_fraction, limit, reasons)
     return report
+
+
+def _found(folder: Path, declaration: Declaration, limits: OpenLimits) -> Discovery:
+    """What the source of the declaration offers, fetched into the folder where it does not lie there."""
+    if isinstance(declaration.layout, StacLayout):
+        manners = Manners(downloads=declaration.layout.downloads, most_bytes=limits.file_bytes)
+        return discover_stac(folder, declaration, manners=manners)
+    return Discovery(*discover(folder, declaration))
 
 
 def _brought_in(
@@ -117,7 +141,8 @@ def _brought_in(
                 skipped.append(candidate.id)
             else:
                 try:
-                    _write(candidate, declaration, raw, read_candidate(candidate, declaration, decoders), properties)
+                    read = read_candidate(candidate, declaration, decoders)
+                    _write(candidate, declaration, raw, read.scenes, {**properties, **read.facts})
                     ingested.append(candidate.id)
                 except ServiceUnavailable:  # no fault of this candidate
                     raise
@@ -149,9 +174,11 @@ def _provenance(candidate: Candidate, declaration: Declaration) -> dict[str, Any
     """What a source is made of and what was done to it: source files with SHA-256, scale and offset applied."""
     sources = {
         role: {"file": f"{path.parent.name}/{path.name}", "sha256": sha256(path)}
-        for role, path in candidate.files.items()
+        for role, path in candidate.all_files.items()
     }
-    applied = {"scale": declaration.image.scale, "offset": declaration.image.offset} if declaration.image else {}
+    has_own = "swath:radiometry" in candidate.properties  # one a band, from the item of a catalogue
+    image = None if has_own else declaration.image
+    applied = {"scale": image.scale, "offset": image.offset} if image else {}
     return {
         **candidate.properties,
         "swath:sources": sources,

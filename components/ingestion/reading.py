@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.errors import BadScene
+from components.ingestion.assembling import assemble, assembly_of
 from components.ingestion.declaration import NODATA_CODE, Declaration, ImageDeclaration, LabelDeclaration, Storage
 from components.ingestion.discovery import Candidate
 from components.raster.bands import band_indexes, canonical
@@ -20,7 +23,15 @@ from components.raster.scene import Array, Scene, require_one_grid
 EXACT_STEPS = 1e-3  # a stored step this far from a whole number is not that number
 
 
-def read_candidate(candidate: Candidate, declaration: Declaration, decoders: DecoderPool) -> Mapping[str, Scene]:
+@dataclass(frozen=True)
+class Reading:
+    """The scenes of a candidate by role, and what was done to them that nobody could know before."""
+
+    scenes: Mapping[str, Scene]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_candidate(candidate: Candidate, declaration: Declaration, decoders: DecoderPool) -> Reading:
     """The scenes of a candidate by role, on one grid, in physical units, labels as class codes.
 
     Its files come from outside: they are parsed by ``decoders`` only.
@@ -29,15 +40,24 @@ def read_candidate(candidate: Candidate, declaration: Declaration, decoders: Dec
         SwathError: says why the candidate cannot be used (broken, empty, no CRS, other grid, unknown label value).
     """
     scenes: dict[str, Scene] = {}
+    facts: dict[str, Any] = {}
+    for role in candidate.bands:
+        if declaration.image:
+            how = assembly_of(declaration.layout)
+            scenes[role], done = assemble(candidate, role, declaration.image, how, decoders)
+            _refuse_empty(scenes[role].array, scenes[role].valid, candidate.id)
+            facts |= done
     for role, path in candidate.files.items():
         if declaration.label and role == declaration.label.role:
             scenes[role] = _label(path, declaration.label, decoders)
         elif declaration.image:
             scenes[role] = _image(path, declaration.image, decoders)
-        if declaration.needs_crs and scenes[role].grid.crs is None:
-            raise BadScene(path, "has no CRS", "ask its maker, or set needs_crs: false if it has no place")
+    for role, scene in scenes.items():
+        if declaration.needs_crs and scene.grid.crs is None:
+            where = candidate.files.get(role, candidate.id)
+            raise BadScene(where, "has no CRS", "ask its maker, or set needs_crs: false if it has no place")
     require_one_grid(scenes)
-    return scenes
+    return Reading(scenes, facts)
 
 
 def encodings(candidate: Candidate, declaration: Declaration) -> Mapping[str, Encoding]:
@@ -86,7 +106,7 @@ def _declared_bands(raw: Scene, image: ImageDeclaration, path: Path) -> NDArray[
     return np.asarray(raw.array[indexes], dtype=np.float64)
 
 
-def _refuse_empty(array: Array, valid: NDArray[np.bool_], path: Path) -> None:
+def _refuse_empty(array: Array, valid: NDArray[np.bool_], path: object) -> None:
     if not valid.any():
         raise BadScene(path, "is empty: no pixel holds a value in every band", "fetch it again")
     seen = array[:, valid]

@@ -35,8 +35,8 @@ def transfer(client: httpx.Client, url: str, part: Path, size: int | None, most:
     checksum will tell (``is_sure``).
 
     Raises:
-        NotYet: if the server is busy or broken, or the body ended early; ``part`` keeps what came.
-        Gone: if there is no such file, or not of ``size`` bytes, or it has more than ``most``.
+        NotYet: if the server is busy or broken, or the body ended early (``part`` keeps what came) or has another size.
+        Gone: if there is no such file, or it has more than ``most`` bytes.
     """
     start, validator = _resumable(part, is_sure)
     headers = {"Accept-Encoding": "identity"}
@@ -110,7 +110,7 @@ def _total(answer: httpx.Response, start: int) -> int | None:
 
 def _require_size(total: int | None, size: int | None, most: int) -> None:
     if total is not None and size is not None and total != size:
-        raise Gone(f"the server has {total} bytes, the item says {size}")
+        raise NotYet(f"the server has {total} bytes, the item says {size}", spoilt=True)
     if total is not None and total > most:
         raise Gone(f"{total} bytes, at most {most} are accepted")
 

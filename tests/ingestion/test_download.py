@@ -109,10 +109,11 @@ def test_a_checksum_that_is_wrong_once_is_asked_for_again(server, tmp_path):
     assert one.path.read_bytes() == CONTENT
 
 
-def test_another_size_than_announced_is_refused_without_a_second_try(server, tmp_path):
+def test_another_size_than_announced_is_refused_before_its_body_is_read(server, tmp_path):
     one = wanted(server, tmp_path, size=5)
     assert "3000000 bytes, the item says 5" in fetch([one], manners=QUICK)[one.path]
-    assert len(server.asked) == 1
+    assert len(server.asked) == 2
+    assert not one.path.with_name("a.tif.part").exists()
 
 
 def test_a_file_beyond_the_limit_is_refused(server, tmp_path):

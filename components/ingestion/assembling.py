@@ -14,8 +14,8 @@ from rasterio.warp import transform_bounds
 from shapely.geometry import shape
 
 from components.errors import BadScene, GridMismatch
+from components.ingestion.candidates import BandFile, Candidate
 from components.ingestion.declaration import ImageDeclaration
-from components.ingestion.discovery import BandFile, Candidate
 from components.ingestion.layouts import StacLayout
 from components.raster.align import Resampling, align, window_around
 from components.raster.bands import canonical

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from components.errors import BadParams
-from components.ingestion.layouts import FolderLayout, PatternLayout, StacLayout
+from components.ingestion.layouts import FolderLayout, PatternLayout, StacLayout, TreeLayout
+from components.ingestion.published import expanded
 from components.raster.scene import UNITS, Class
 from components.tasks.params import Params, first_problem
 
@@ -24,7 +25,22 @@ def _is_unit(unit: str) -> str:
     return unit
 
 
+def _numbered(bands: object) -> object:
+    """`bands: 200` names 200 bands by number, as the reader names those of a file without names."""
+    return tuple(f"band{number}" for number in range(1, bands + 1)) if isinstance(bands, int) else bands
+
+
+def _is_unset(value: object) -> bool:
+    """Fields that came later are no part of the digest where they are not used: older datasets keep theirs."""
+    return not value
+
+
+def _is_first(value: object) -> bool:
+    return value == 1
+
+
 UnitName = Annotated[str, AfterValidator(_is_unit)]
+Colour = Annotated[str, Field(pattern="#[0-9a-f]{6}")]
 
 
 class Storage(Params):
@@ -38,24 +54,41 @@ class Storage(Params):
 class ImageDeclaration(Params):
     """The image roles: value = number in the source file x `scale` + `offset`, applied once, at ingestion."""
 
-    bands: tuple[str, ...] = Field(min_length=1)
+    bands: Annotated[tuple[str, ...], BeforeValidator(_numbered)] = Field(min_length=1)
     unit: UnitName
     scale: float = Field(1.0, gt=0)
     offset: float = 0.0
     nodata: float | None = Field(None, description="number in the source that means nothing was seen")
     storage: Storage
+    variable: str | None = Field(None, exclude_if=_is_unset, description="in a .mat file; default: its only cube")
+    by_position: bool = Field(
+        False, exclude_if=_is_unset, description="the file's own band names are wrong (near infrared shown as red)"
+    )
 
 
 class LabelDeclaration(Params):
     """The label role: which source value is which class code. A value that is not listed is refused."""
 
     role: str = "mask"
-    values: Mapping[int, int] = Field(min_length=1, description="source value -> class code")
+    values: Mapping[int, int] = Field(default_factory=dict, description="source value -> class code")
+    colours: Mapping[Colour, int] = Field(
+        default_factory=dict, exclude_if=_is_unset, description="#rrggbb -> class code, for maps published as pictures"
+    )
     classes: Mapping[int, ClassDeclaration]
+    band: int = Field(1, ge=1, exclude_if=_is_first, description="of the source file, from 1")
+    like_image: bool = Field(False, exclude_if=_is_unset, description="without CRS, on the very pixels of the image")
+    variable: str | None = Field(None, exclude_if=_is_unset, description="in a .mat file; default: its only map")
+
+    @model_validator(mode="after")
+    def _has_one_mapping(self) -> Self:
+        if bool(self.values) == bool(self.colours):
+            raise ValueError("needs either values or colours")
+        return self
 
     @model_validator(mode="after")
     def _mapped_codes_have_names(self) -> Self:
-        nameless = sorted(set(self.values.values()) - set(self.classes) - {NODATA_CODE})
+        mapped = {*self.values.values(), *self.colours.values()}
+        nameless = sorted(mapped - set(self.classes) - {NODATA_CODE})
         if nameless:
             raise ValueError(f"classes lacks the codes {nameless}")
         return self
@@ -76,6 +109,7 @@ class ClassDeclaration(Params):
 
 
 LabelDeclaration.model_rebuild()
+_DECIDING = {"needs_crs", "layout", "image", "images", "label", "labels", "properties"}
 
 
 class Declaration(Params):
@@ -92,29 +126,41 @@ class Declaration(Params):
     unit: UnitName = "digital_number"
     pixel_size_m: float | None = Field(None, gt=0, description="about; None: unknown")
     needs_crs: bool = True
-    layout: Annotated[FolderLayout | PatternLayout | StacLayout, Field(discriminator="kind")] | None = None
+    layout: Annotated[FolderLayout | PatternLayout | StacLayout | TreeLayout, Field(discriminator="kind")] | None = None
     image: ImageDeclaration | None = None
+    images: Mapping[str, ImageDeclaration] = Field(
+        default_factory=dict, exclude_if=_is_unset, description="role -> image, where roles hold unlike images"
+    )
     label: LabelDeclaration | None = None
+    labels: tuple[LabelDeclaration, ...] = Field((), exclude_if=_is_unset, description="label roles beside `label`")
     properties: Mapping[str, str] = Field(default_factory=dict, description="kept with each scene, from the file name")
     max_lost: float = Field(0.25, ge=0, le=1, description="quarantined share above which ingestion fails")
     simulation: Mapping[str, Any] | None = Field(None, description="read by components.simulation")
 
     @model_validator(mode="after")
     def _has_a_way_in(self) -> Self:
-        if (self.layout is None or self.image is None) and self.simulation is None:
+        if (self.layout is None or not (self.image or self.images)) and self.simulation is None:
             raise ValueError("needs either layout and image (a source folder) or simulation (a seed)")
         return self
 
     @property
+    def all_labels(self) -> Mapping[str, LabelDeclaration]:
+        """Every label by its role."""
+        return {each.role: each for each in (*((self.label,) if self.label else ()), *self.labels)}
+
+    def image_of(self, role: str) -> ImageDeclaration | None:
+        """What the image of a role is; None for a role that holds none."""
+        return None if role in self.all_labels else self.images.get(role, self.image)
+
+    @property
     def image_roles(self) -> tuple[str, ...]:
         """Roles that hold images, in the order of the layout."""
-        label = self.label.role if self.label else None
-        return tuple(role for role in (self.layout.roles if self.layout else ()) if role != label)
+        return tuple(role for role in (self.layout.roles if self.layout else ()) if self.image_of(role))
 
     @property
     def digest(self) -> str:
         """SHA-256 over everything that decides the bytes of an ingested scene."""
-        deciding = self.model_dump_json(include={"needs_crs", "layout", "image", "label", "properties"})
+        deciding = self.model_dump_json(include=_DECIDING)
         return hashlib.sha256(deciding.encode()).hexdigest()
 
 
@@ -126,7 +172,7 @@ def read_declaration(dataset: Path) -> Declaration:
     """
     path = dataset / FILE
     try:
-        declaration = Declaration.model_validate(yaml.safe_load(path.read_text()))
+        declaration = Declaration.model_validate(expanded(yaml.safe_load(path.read_text())))
     except (OSError, yaml.YAMLError) as error:
         raise BadParams(path, str(error)) from error
     except ValidationError as error:

@@ -3,79 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from components.errors import BadParams
+from components.ingestion.candidates import RASTERS, SAFE_ID, Candidate, filled
 from components.ingestion.declaration import Declaration
-from components.ingestion.layouts import FolderLayout, PatternLayout
+from components.ingestion.layouts import FolderLayout, PatternLayout, TreeLayout
+from components.ingestion.trees import discover_tree
 from components.raster.dataset import Quarantined
-from components.raster.grid import Grid
-
-RASTERS = {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".img"}
-SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # becomes a folder and a STAC id
-
-
-@dataclass(frozen=True)
-class BandFile:
-    """A file of one band. ``scale``, ``offset`` and ``nodata`` stand above those of the declaration where given.
-
-    ``grid`` is the one that a catalogue promised: a file on another is refused.
-    """
-
-    path: Path
-    scale: float | None = None
-    offset: float | None = None
-    nodata: float | None = None
-    grid: Grid | None = None
-
-
-@dataclass(frozen=True)
-class Unseen:
-    """A class map whose ``codes`` say where an image shows nothing of the ground (clouds and their shadows)."""
-
-    file: BandFile
-    codes: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """Files that together make one source, found but not yet opened.
-
-    A role is one file (``files``), or one file a band (``bands``). ``unseen`` counts for roles of bands.
-    """
-
-    id: str
-    place: str
-    files: Mapping[str, Path]
-    properties: Mapping[str, Any] = field(default_factory=dict)
-    bands: Mapping[str, Mapping[str, BandFile]] = field(default_factory=dict)
-    unseen: Unseen | None = None
-    acquired: datetime | None = None
-
-    @property
-    def all_files(self) -> Mapping[str, Path]:
-        """Every file by what it is: its role, `role/band`, or `unseen`."""
-        named = {f"{role}/{band}": file.path for role, bands in self.bands.items() for band, file in bands.items()}
-        return {**self.files, **named, **({"unseen": self.unseen.file.path} if self.unseen else {})}
-
-
-@dataclass(frozen=True)
-class Discovery:
-    """What a source offers: complete candidates, what cannot be one and why, and what could not be fetched."""
-
-    candidates: Sequence[Candidate]
-    quarantined: Sequence[Quarantined] = ()
-    missing: tuple[str, ...] = ()
-
-    @property
-    def missing_fraction(self) -> float:
-        """Share of everything found that could not be fetched; 0 where nothing was found."""
-        found = len(self.candidates) + len(self.quarantined)
-        return len(self.missing) / found if found else 0.0
 
 
 @dataclass(frozen=True)
@@ -92,6 +29,8 @@ def discover(folder: Path, declaration: Declaration) -> tuple[list[Candidate], l
         BadParams: if the declaration has no layout, or the folder is not there or lacks a sub-folder.
     """
     layout = declaration.layout
+    if isinstance(layout, TreeLayout):
+        return discover_tree(folder, declaration, layout)
     if not isinstance(layout, FolderLayout | PatternLayout):
         raise BadParams(declaration.name, "layout: this dataset has no source folder")
     grouped: dict[str, list[_Found]] = {}
@@ -103,7 +42,7 @@ def discover(folder: Path, declaration: Declaration) -> tuple[list[Candidate], l
             quarantined.append(Quarantined(_relative(path, folder), "the name does not match the layout's pattern"))
             continue
         groups = {name: text or "" for name, text in match.groupdict().items()}
-        grouped.setdefault(_filled(layout.id, groups), []).append(_Found(role, path, groups))
+        grouped.setdefault(filled(layout.id, groups), []).append(_Found(role, path, groups))
     candidates = []
     for name, found in sorted(grouped.items()):
         problem = _problem(name, found, layout)
@@ -129,13 +68,6 @@ def _role_of(text: str, layout: FolderLayout | PatternLayout) -> str | None:
     return next((role for role, expected in layout.roles.items() if expected == text), None)
 
 
-def _filled(template: str, groups: Mapping[str, str]) -> str:
-    try:
-        return template.format_map(groups)
-    except KeyError as error:
-        raise BadParams(template, f"the file name pattern has no group {error}") from error
-
-
 def _problem(name: str, found: list[_Found], layout: FolderLayout | PatternLayout) -> str | None:
     roles = [each.role for each in found]
     missing = [role for role in layout.roles if role not in roles]
@@ -159,9 +91,9 @@ def _candidate(
     groups = found[0].groups
     return Candidate(
         id=name,
-        place=_filled(layout.place, groups),
+        place=filled(layout.place, groups),
         files={role: next(each.path for each in found if each.role == role) for role in layout.roles},
-        properties={key: _filled(text, groups) for key, text in declaration.properties.items()},
+        properties={key: filled(text, groups) for key, text in declaration.properties.items()},
     )
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import ServiceUnavailable, SwathError, TooMuchLost
+from components.ingestion.candidates import Candidate, Discovery
 from components.ingestion.declaration import Declaration, read_declaration
-from components.ingestion.discovery import Candidate, Discovery, discover
+from components.ingestion.discovery import discover
 from components.ingestion.download import Manners
 from components.ingestion.layouts import StacLayout
 from components.ingestion.reading import encodings, read_candidate

@@ -49,6 +49,28 @@ class PatternLayout(Params):
         return self
 
 
+class TreeLayout(Params):
+    """Files anywhere below the folder: one pattern a role over the relative path; the rest is left alone.
+
+    Named groups fill `id` and `place`. A group `band` says that a role is one file a band. `examples` are paths as
+    published; errors quote them.
+    """
+
+    kind: Literal["tree"]
+    roles: Mapping[str, Pattern] = Field(min_length=1, description="role -> pattern of the whole relative path")
+    examples: Mapping[str, str] = Field(default_factory=dict, exclude=True)
+    id: str = "{stem}"
+    place: str = "{stem}"
+    splits: Mapping[str, tuple[str, ...]] = Field(default_factory=dict, description="official split -> its places")
+
+    @model_validator(mode="after")
+    def _examples_fit(self) -> Self:
+        for role, example in self.examples.items():
+            if role not in self.roles or not re.fullmatch(self.roles[role], example):
+                raise ValueError(f"the example {example!r} does not fit the pattern of {role!r}")
+        return self
+
+
 class MaskAsset(Params):
     """The asset whose classes say what was not seen, by default as Sentinel-2's scene classification has them."""
 
@@ -60,16 +82,19 @@ class StacLayout(Params):
     """Items that a STAC API finds; the source folder holds what was downloaded.
 
     The bands of `image` come from the assets: by common name, for Sentinel-2 by band name, or as `assets` says.
+    What does not decide the bytes of a scene is no part of the declaration's digest (`exclude`).
     """
 
     kind: Literal["stac"]
-    url: str = Field(pattern=r"https?://.+")
-    collections: tuple[str, ...] = Field(min_length=1)
+    url: str = Field(pattern=r"https?://.+", exclude=True)
+    collections: tuple[str, ...] = Field(min_length=1, exclude=True)
     bbox: tuple[float, float, float, float] | None = Field(None, description="west, south, east, north in degrees")
     intersects: Mapping[str, Any] | None = Field(None, description="a GeoJSON geometry instead of bbox")
-    datetime: str = Field(description="an instant or a span, for example 2024-06-01/2024-06-30")
-    max_cloud: float | None = Field(None, ge=0, le=100, description="per cent of eo:cloud_cover")
-    max_items: int = Field(1000, ge=1, description="more matches than this are an error, never a silent cut")
+    datetime: str = Field(exclude=True, description="an instant or a span, for example 2024-06-01/2024-06-30")
+    max_cloud: float | None = Field(None, ge=0, le=100, exclude=True, description="per cent of eo:cloud_cover")
+    max_items: int = Field(
+        1000, ge=1, exclude=True, description="more matches than this are an error, never a silent cut"
+    )
     role: str = Field("image", pattern=r"[A-Za-z0-9][A-Za-z0-9._-]*")
     place: str = Field("{tile}", description="of {id}, {collection}, {date}, {tile} (MGRS tile or path and row)")
     assets: Mapping[str, str] = Field(default_factory=dict, description="band -> asset, where names do not tell")
@@ -77,9 +102,11 @@ class StacLayout(Params):
     grid_of: str | None = Field(None, description="band whose grid the others are brought onto; default: the first")
     resampling: Literal["nearest", "bilinear", "cubic"] = "bilinear"
     crop: bool = Field(True, description="keep the ground of bbox only")
-    sign: str | None = Field(None, pattern=r"[\w.]+:\w+", description="module:function, href in, signed href out")
-    downloads: int = Field(4, ge=1, le=16, description="at a time")
-    max_missing: float = Field(0.0, ge=0, le=1, description="share of items that may fail to download")
+    sign: str | None = Field(
+        None, pattern=r"[\w.]+:\w+", exclude=True, description="module:function, href in, signed href out"
+    )
+    downloads: int = Field(4, ge=1, le=16, exclude=True, description="at a time")
+    max_missing: float = Field(0.0, ge=0, le=1, exclude=True, description="share of items that may fail to download")
 
     @model_validator(mode="after")
     def _has_a_place(self) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from components.errors import BadScene
 from components.ingestion.assembling import assemble, assembly_of
-from components.ingestion.declaration import NODATA_CODE, Declaration, ImageDeclaration, LabelDeclaration, Storage
-from components.ingestion.discovery import Candidate
+from components.ingestion.candidates import Candidate
+from components.ingestion.declaration import NODATA_CODE, Declaration, ImageDeclaration, Storage
+from components.ingestion.labels import read_label
+from components.ingestion.matlab import SUFFIX, read_mat
 from components.raster.bands import band_indexes, canonical
 from components.raster.decoding import DecoderPool
 from components.raster.encoding import Encoding
@@ -42,16 +44,14 @@ def read_candidate(candidate: Candidate, declaration: Declaration, decoders: Dec
     scenes: dict[str, Scene] = {}
     facts: dict[str, Any] = {}
     for role in candidate.bands:
-        if declaration.image:
-            how = assembly_of(declaration.layout)
-            scenes[role], done = assemble(candidate, role, declaration.image, how, decoders)
+        if image := declaration.image_of(role):
+            scenes[role], done = assemble(candidate, role, image, assembly_of(declaration.layout), decoders)
             _refuse_empty(scenes[role].array, scenes[role].valid, candidate.id)
             facts |= done
     for role, path in candidate.files.items():
-        if declaration.label and role == declaration.label.role:
-            scenes[role] = _label(path, declaration.label, decoders)
-        elif declaration.image:
-            scenes[role] = _image(path, declaration.image, decoders)
+        if image := declaration.image_of(role):
+            scenes[role] = _image(path, image, decoders)
+    scenes |= _labels(candidate, declaration, scenes, decoders)
     for role, scene in scenes.items():
         if declaration.needs_crs and scene.grid.crs is None:
             where = candidate.files.get(role, candidate.id)
@@ -62,10 +62,10 @@ def read_candidate(candidate: Candidate, declaration: Declaration, decoders: Dec
 
 def encodings(candidate: Candidate, declaration: Declaration) -> Mapping[str, Encoding]:
     """How each role is stored, as the declaration says."""
-    stored = {role: _encoding(declaration.image.storage) for role in declaration.image_roles if declaration.image}
-    if declaration.label and declaration.label.role in candidate.files:
-        stored[declaration.label.role] = Encoding("uint8", nodata=NODATA_CODE)
-    return stored
+    images = {role: declaration.image_of(role) for role in (*candidate.bands, *candidate.files)}
+    stored = {role: _encoding(image.storage) for role, image in images.items() if image}
+    labels = [role for role in declaration.all_labels if role in candidate.files]
+    return stored | dict.fromkeys(labels, Encoding("uint8", nodata=NODATA_CODE))
 
 
 def _encoding(storage: Storage) -> Encoding:
@@ -73,7 +73,7 @@ def _encoding(storage: Storage) -> Encoding:
 
 
 def _image(path: Path, image: ImageDeclaration, decoders: DecoderPool) -> Scene:
-    raw = _read(path, decoders)
+    raw = _read(path, decoders, image.variable)
     array = _declared_bands(raw, image, path)
     unseen = ~np.isfinite(array)
     for nodata in (raw.nodata, image.nodata):
@@ -90,16 +90,18 @@ def _image(path: Path, image: ImageDeclaration, decoders: DecoderPool) -> Scene:
     return Scene(stored, raw.grid, bands, image.unit, nodata=np.nan)  # type: ignore[arg-type]
 
 
-def _read(path: Path, decoders: DecoderPool) -> Scene:
+def _read(path: Path, decoders: DecoderPool, variable: str | None = None) -> Scene:
     """The stored numbers; refused where the file carries a scale of its own (it would be applied twice)."""
+    if path.suffix.lower() == SUFFIX:
+        return read_mat(path, variable, decoders.limits)
     if decoders.describe(path, name=str(path)).scaled:
         raise BadScene(path, "carries a scale or offset of its own", "declare it in dataset.yaml and unset it here")
     return decoders.open(path, name=str(path), decode=False)
 
 
 def _declared_bands(raw: Scene, image: ImageDeclaration, path: Path) -> NDArray[np.float64]:
-    """The declared bands in the declared order: by name where the file names them, else by position."""
-    unnamed = all(re.fullmatch(r"band\d+", name) for name in raw.bands)  # what the reader calls a band without a name
+    """The declared bands in the declared order: by name where the file names them rightly, else by position."""
+    unnamed = image.by_position or all(re.fullmatch(r"band\d+", name) for name in raw.bands)  # what the reader calls a band without a name
     if unnamed and len(raw.bands) != len(image.bands):
         raise BadScene(path, f"holds {len(raw.bands)} unnamed bands, {len(image.bands)} are declared", "mend the file")
     indexes = list(range(len(raw.bands))) if unnamed else band_indexes(image.bands, raw.bands, path)
@@ -121,16 +123,22 @@ def _refuse_inexact(values: Array, storage: Storage, path: Path) -> None:
         raise BadScene(path, f"holds values between the steps of {storage.scale:g}", "store float32 in dataset.yaml")
 
 
-def _label(path: Path, label: LabelDeclaration, decoders: DecoderPool) -> Scene:
-    raw = _read(path, decoders)
-    if len(raw.bands) != 1:
-        raise BadScene(path, f"a label has one band, this one has {len(raw.bands)}", "mend the file")
-    found = np.unique(raw.array)
-    unknown = [float(value) for value in found if value not in label.values and value != raw.nodata]
-    if unknown:
-        shown = ", ".join(f"{value:g}" for value in unknown[:5])
-        raise BadScene(path, f"holds label values that are not declared: {shown}", "add them to label.values")
-    codes = np.full(raw.array.shape, NODATA_CODE, dtype=np.uint8)
-    for value, code in label.values.items():
-        codes[raw.array == value] = code
-    return Scene(codes, raw.grid, ("class",), "class", nodata=NODATA_CODE, classes=label.as_classes())
+def _labels(
+    candidate: Candidate, declaration: Declaration, scenes: Mapping[str, Scene], decoders: DecoderPool
+) -> dict[str, Scene]:
+    found = {}
+    for role, label in declaration.all_labels.items():
+        if role in candidate.files:
+            scene = read_label(candidate.files[role], label, _read(candidate.files[role], decoders, label.variable))
+            found[role] = _placed(scene, scenes, candidate.files[role]) if label.like_image else scene
+    return found
+
+
+def _placed(label: Scene, scenes: Mapping[str, Scene], path: Path) -> Scene:
+    """A label that was published without a place, on the grid of the image that it was drawn on."""
+    image = next(iter(scenes.values()), label)
+    if label.grid.crs is not None:
+        return label
+    if label.grid.shape != image.grid.shape:
+        raise BadScene(path, f"has {label.grid.shape} pixels, its image {image.grid.shape}", "mend the file")
+    return replace(label, grid=image.grid)

@@ -8,8 +8,8 @@ import rasterio
 
 from components.errors import BadScene, GridMismatch
 from components.ingestion.assembling import Assembly, assemble
+from components.ingestion.candidates import BandFile, Candidate, Unseen
 from components.ingestion.declaration import ImageDeclaration
-from components.ingestion.discovery import BandFile, Candidate, Unseen
 from components.raster.decoding import DecoderPool
 from tests.scenes import make_grid, write_plain
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.errors import BadParams, BadScene, TooMuchMissing
+from components.ingestion.candidates import SAFE_ID, BandFile, Candidate, Discovery, Unseen
 from components.ingestion.declaration import Declaration, ImageDeclaration
-from components.ingestion.discovery import SAFE_ID, BandFile, Candidate, Discovery, Unseen
 from components.ingestion.download import Manners, Sign, Wanted, fetch
 from components.ingestion.layouts import StacLayout
 from components.ingestion.stac.items import BandAsset, Item, Plan, plan_of

@@ -108,8 +108,17 @@ class ClassDeclaration(Params):
     colour: tuple[int, int, int]
 
 
+class BoxesDeclaration(Params):
+    """The role of boxes around objects: in which format, and which published name or number is which class."""
+
+    role: str = "boxes"
+    format: Literal["dota", "vedai", "yolo", "cowc"]
+    classes: Mapping[str, str] = Field(min_length=1, description="published name or number -> class; others refused")
+    box_px: float = Field(20.0, gt=0, description="side of a box, where only centres were published (cowc)")
+
+
 LabelDeclaration.model_rebuild()
-_DECIDING = {"needs_crs", "layout", "image", "images", "label", "labels", "properties"}
+_DECIDING = {"needs_crs", "layout", "image", "images", "label", "labels", "boxes", "properties"}
 
 
 class Declaration(Params):
@@ -133,6 +142,7 @@ class Declaration(Params):
     )
     label: LabelDeclaration | None = None
     labels: tuple[LabelDeclaration, ...] = Field((), exclude_if=_is_unset, description="label roles beside `label`")
+    boxes: BoxesDeclaration | None = Field(None, exclude_if=_is_unset)
     properties: Mapping[str, str] = Field(default_factory=dict, description="kept with each scene, from the file name")
     max_lost: float = Field(0.25, ge=0, le=1, description="quarantined share above which ingestion fails")
     simulation: Mapping[str, Any] | None = Field(None, description="read by components.simulation")
@@ -150,7 +160,8 @@ class Declaration(Params):
 
     def image_of(self, role: str) -> ImageDeclaration | None:
         """What the image of a role is; None for a role that holds none."""
-        return None if role in self.all_labels else self.images.get(role, self.image)
+        others = {*self.all_labels, *((self.boxes.role,) if self.boxes else ())}
+        return None if role in others else self.images.get(role, self.image)
 
     @property
     def image_roles(self) -> tuple[str, ...]:

@@ -15,13 +15,12 @@ from components.ingestion.declaration import Declaration, read_declaration
 from components.ingestion.discovery import discover
 from components.ingestion.download import Manners
 from components.ingestion.layouts import StacLayout
-from components.ingestion.reading import encodings, read_candidate
+from components.ingestion.reading import Reading, encodings, read_candidate
 from components.ingestion.stac.source import discover_stac
 from components.raster.dataset import MANIFEST, Quarantined, Source, finish, sha256, write_source
 from components.raster.decoding import DecoderPool
 from components.raster.items import read_item
 from components.raster.limits import MB, PICTURES_TOO, ChildLimits, OpenLimits
-from components.raster.scene import Scene
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +142,7 @@ def _brought_in(
             else:
                 try:
                     read = read_candidate(candidate, declaration, decoders)
-                    _write(candidate, declaration, raw, read.scenes, {**properties, **read.facts})
+                    _write(candidate, declaration, raw, read, {**properties, **read.facts})
                     ingested.append(candidate.id)
                 except ServiceUnavailable:  # no fault of this candidate
                     raise
@@ -158,14 +157,15 @@ def _write(
     candidate: Candidate,
     declaration: Declaration,
     raw: Path,
-    scenes: Mapping[str, Scene],
+    read: Reading,
     properties: Mapping[str, Any],
 ) -> None:
     write_source(
         raw,
         candidate.id,
         candidate.place,
-        scenes,
+        read.scenes,
+        features=read.features,
         encodings=encodings(candidate, declaration),
         properties=properties,
     )
@@ -194,7 +194,7 @@ def _intact(raw: Path) -> Iterator[Source]:
     known = json.loads(manifest.read_text())["files"] if manifest.is_file() else {}
     for item in sorted((raw / "items").glob("*.json")):
         source = Source(*read_item(item))
-        named = {path.relative_to(raw).as_posix(): path for path in (item, *source.files.values())}
+        named = {path.relative_to(raw).as_posix(): path for path in source.all_files(item)}
         if all(path.is_file() and _unchanged(path, known.get(name)) for name, path in named.items()):
             yield source
 

@@ -59,6 +59,7 @@ class TreeLayout(Params):
     kind: Literal["tree"]
     roles: Mapping[str, Pattern] = Field(min_length=1, description="role -> pattern of the whole relative path")
     examples: Mapping[str, str] = Field(default_factory=dict, exclude=True)
+    optional: tuple[str, ...] = Field((), description="roles that a source may lack (no object: no file)")
     id: str = "{stem}"
     place: str = "{stem}"
     splits: Mapping[str, tuple[str, ...]] = Field(default_factory=dict, description="official split -> its places")

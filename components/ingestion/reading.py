@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from components.errors import BadScene
 from components.ingestion.assembling import assemble, assembly_of
+from components.ingestion.boxes import read_boxes
 from components.ingestion.candidates import Candidate
 from components.ingestion.declaration import NODATA_CODE, Declaration, ImageDeclaration, Storage
 from components.ingestion.labels import read_label
@@ -20,7 +21,7 @@ from components.ingestion.matlab import SUFFIX, read_mat
 from components.raster.bands import band_indexes, canonical
 from components.raster.decoding import DecoderPool
 from components.raster.encoding import Encoding
-from components.raster.scene import Array, Scene, require_one_grid
+from components.raster.scene import Array, Features, Scene, require_one_grid
 
 EXACT_STEPS = 1e-3  # a stored step this far from a whole number is not that number
 
@@ -30,6 +31,7 @@ class Reading:
     """The scenes of a candidate by role, and what was done to them that nobody could know before."""
 
     scenes: Mapping[str, Scene]
+    features: Mapping[str, Features] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -56,8 +58,11 @@ def read_candidate(candidate: Candidate, declaration: Declaration, decoders: Dec
         if declaration.needs_crs and scene.grid.crs is None:
             where = candidate.files.get(role, candidate.id)
             raise BadScene(where, "has no CRS", "ask its maker, or set needs_crs: false if it has no place")
-    require_one_grid(scenes)
-    return Reading(scenes, facts)
+    grid = require_one_grid(scenes)
+    features = {}
+    if declaration.boxes:
+        features[declaration.boxes.role] = read_boxes(candidate.files, declaration.boxes, grid, decoders)
+    return Reading(scenes, features, facts)
 
 
 def encodings(candidate: Candidate, declaration: Declaration) -> Mapping[str, Encoding]:
@@ -101,7 +106,8 @@ def _read(path: Path, decoders: DecoderPool, variable: str | None = None) -> Sce
 
 def _declared_bands(raw: Scene, image: ImageDeclaration, path: Path) -> NDArray[np.float64]:
     """The declared bands in the declared order: by name where the file names them rightly, else by position."""
-    unnamed = image.by_position or all(re.fullmatch(r"band\d+", name) for name in raw.bands)  # what the reader calls a band without a name
+    nameless = all(re.fullmatch(r"band\d+", name) for name in raw.bands)  # what the reader calls a band without a name
+    unnamed = image.by_position or nameless
     if unnamed and len(raw.bands) != len(image.bands):
         raise BadScene(path, f"holds {len(raw.bands)} unnamed bands, {len(image.bands)} are declared", "mend the file")
     indexes = list(range(len(raw.bands))) if unnamed else band_indexes(image.bands, raw.bands, path)

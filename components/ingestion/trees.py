@@ -81,7 +81,7 @@ def _sorted_out(
 
 def _problem(name: str, group: _Group, declaration: Declaration, layout: TreeLayout) -> str | None:
     for role in layout.roles:
-        if role not in group.files and role not in group.bands:
+        if role not in group.files and role not in group.bands and role not in layout.optional:
             return f"no {role}; expected {_expected(layout, role)}"
         if problem := _doubled(role, group) or _missing_band(role, group, declaration, layout):
             return problem

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from components.errors import ServiceUnavailable, SwathError, TooMuchLost
 from components.ingestion.candidates import Candidate, Discovery
 from components.ingestion.declaration import Declaration, read_declaration
+from components.ingestion.digests import Digests
 from components.ingestion.discovery import discover
 from components.ingestion.download import Manners
 from components.ingestion.layouts import StacLayout
 from components.ingestion.reading import Reading, encodings, read_candidate
 from components.ingestion.stac.source import discover_stac
-from components.raster.dataset import MANIFEST, Quarantined, Source, finish, sha256, write_source
+from components.raster.dataset import MANIFEST, Quarantined, Source, finish, write_source
 from components.raster.decoding import DecoderPool
 from components.raster.items import read_item
 from components.raster.limits import MB, PICTURES_TOO, ChildLimits, OpenLimits
@@ -83,6 +85,7 @@ def ingest(
     max_lost: float | None = None,
     limits: OpenLimits | None = None,
     progress: Progress | None = None,
+    remember: Path | None = None,
 ) -> IngestReport:
     """A source folder brought into ``dataset`` (`data/sources/<dataset>`) as COGs, STAC items and a manifest.
 
@@ -90,6 +93,7 @@ def ingest(
     candidate that cannot be used is quarantined by name and the rest goes on. Each source appears at once
     or not at all, so an ingestion that was killed is simply run again. The source files are parsed by a limited
     child process, one for the whole ingestion; ``limits`` (default: `LIMITS`) is what one of them may ask for.
+    ``remember`` names a file that keeps digests between runs: what nobody has written to since is not read again.
 
     Raises:
         BadParams: if the declaration is wrong or the folder does not have the declared layout.
@@ -100,20 +104,42 @@ def ingest(
     limits = limits or LIMITS
     found = _found(source_folder, declaration, limits)
     raw = dataset / RAW
-    ingested, skipped, refused = _brought_in(found.candidates, declaration, raw, limits, progress)
+    digests = Digests(remember)
+    done = _brought_in(found.candidates, declaration, raw, limits, progress, digests)
     quarantined = list(found.quarantined)
-    quarantined += [Quarantined(name, _portable(reason, source_folder)) for name, reason in refused]
+    quarantined += [Quarantined(name, _portable(reason, source_folder)) for name, reason in done.refused]
     for each in quarantined:
         logger.warning("quarantined %s: %s", each.name, each.reason)
         # what was ingested under this name before no longer has a source
         (raw / "items" / f"{each.name}.json").unlink(missing_ok=True)
-    report = IngestReport(declaration.name, tuple(ingested), tuple(skipped), tuple(quarantined), found.missing)
-    finish(raw, declaration.name, report.quarantined)
+    report = IngestReport(
+        declaration.name, tuple(done.ingested), tuple(done.skipped), tuple(quarantined), found.missing
+    )
+    finish(raw, declaration.name, report.quarantined, verified=done.verified)
+    digests.save()
     limit = declaration.max_lost if max_lost is None else max_lost
     if report.lost_fraction > limit:
         reasons = [f"{each.name}: {each.reason}" for each in report.quarantined]
         raise TooMuchLost(declaration.name, report.lost_fraction, limit, reasons)
     return report
+
+
+@dataclass
+class _Outcome:
+    """Ids that were written, ids that were there already, ids that cannot be used with the reason; verified digests."""
+
+    verified: dict[str, str]
+    ingested: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Intact:
+    """A registered source whose files are those of the manifest, with their digests by name below the dataset."""
+
+    source: Source
+    digests: Mapping[str, str]
 
 
 def _found(folder: Path, declaration: Declaration, limits: OpenLimits) -> Discovery:
@@ -130,27 +156,36 @@ def _brought_in(
     raw: Path,
     limits: OpenLimits,
     progress: Progress | None,
-) -> tuple[list[str], list[str], list[tuple[str, str]]]:
-    """Ids that were written, ids that were there already, and ids that cannot be used with the reason."""
-    intact = {source.id: source for source in _intact(raw)}
-    ingested, skipped, refused = [], [], []
-    with DecoderPool(limits, CHILD, workers=1) as decoders:
-        for index, candidate in enumerate(candidates):
-            properties = _provenance(candidate, declaration)
-            if _is_same(intact.get(candidate.id), properties):
-                skipped.append(candidate.id)
-            else:
-                try:
-                    read = read_candidate(candidate, declaration, decoders)
-                    _write(candidate, declaration, raw, read, {**properties, **read.facts})
-                    ingested.append(candidate.id)
-                except ServiceUnavailable:  # no fault of this candidate
-                    raise
-                except SwathError as error:
-                    refused.append((candidate.id, str(error)))
+    digests: Digests,
+) -> _Outcome:
+    intact = _intact(raw, digests)
+    known = [(candidate, _provenance(candidate, declaration, digests)) for candidate in candidates]
+    outcome = _Outcome(verified={})
+    todo = []
+    for candidate, properties in known:
+        if (found := intact.get(candidate.id)) and _is_same(found.source, properties):
+            outcome.skipped.append(candidate.id)
+            outcome.verified |= found.digests
+        else:
+            todo.append((candidate, properties))
+    done = len(outcome.skipped)
+    if progress and done:
+        progress(done, len(candidates), outcome.skipped[-1])
+    with ExitStack() as stack:  # no process is started for nothing
+        decoders = stack.enter_context(DecoderPool(limits, CHILD, workers=1)) if todo else None
+        for index, (candidate, properties) in enumerate(todo, done + 1):
+            assert decoders is not None, "there is something to do"
+            try:
+                read = read_candidate(candidate, declaration, decoders)
+                _write(candidate, declaration, raw, read, {**properties, **read.facts})
+                outcome.ingested.append(candidate.id)
+            except ServiceUnavailable:  # no fault of this candidate
+                raise
+            except SwathError as error:
+                outcome.refused.append((candidate.id, str(error)))
             if progress:
-                progress(index + 1, len(candidates), candidate.id)
-    return ingested, skipped, refused
+                progress(index, len(candidates), candidate.id)
+    return outcome
 
 
 def _write(
@@ -171,10 +206,10 @@ def _write(
     )
 
 
-def _provenance(candidate: Candidate, declaration: Declaration) -> dict[str, Any]:
+def _provenance(candidate: Candidate, declaration: Declaration, digests: Digests) -> dict[str, Any]:
     """What a source is made of and what was done to it: source files with SHA-256, scale and offset applied."""
     sources = {
-        role: {"file": f"{path.parent.name}/{path.name}", "sha256": sha256(path)}
+        role: {"file": f"{path.parent.name}/{path.name}", "sha256": digests.of(path)}
         for role, path in candidate.all_files.items()
     }
     has_own = "swath:radiometry" in candidate.properties  # one a band, from the item of a catalogue
@@ -188,24 +223,25 @@ def _provenance(candidate: Candidate, declaration: Declaration) -> dict[str, Any
     }
 
 
-def _intact(raw: Path) -> Iterator[Source]:
+def _intact(raw: Path, digests: Digests) -> dict[str, _Intact]:
     """Registered sources whose files are there and are those of the last manifest; the others are ingested anew."""
     manifest = raw / MANIFEST
     known = json.loads(manifest.read_text())["files"] if manifest.is_file() else {}
+    intact = {}
     for item in sorted((raw / "items").glob("*.json")):
         source = Source(*read_item(item))
         named = {path.relative_to(raw).as_posix(): path for path in source.all_files(item)}
-        if all(path.is_file() and _unchanged(path, known.get(name)) for name, path in named.items()):
-            yield source
+        if not all(path.is_file() for path in named.values()):
+            continue
+        found = {name: digests.of(path) for name, path in named.items()}
+        # one that is not in the manifest yet was written whole by a killed ingestion
+        if all(digest == known.get(name, {}).get("sha256", digest) for name, digest in found.items()):
+            intact[source.id] = _Intact(source, found)
+    return intact
 
 
-def _unchanged(path: Path, entry: Mapping[str, Any] | None) -> bool:
-    """True where the file is the manifest's; one that is not in it yet was written whole by a killed ingestion."""
-    return entry is None or entry["sha256"] == sha256(path)
-
-
-def _is_same(source: Source | None, properties: Mapping[str, Any]) -> bool:
-    return source is not None and all(source.properties.get(key) == value for key, value in properties.items())
+def _is_same(source: Source, properties: Mapping[str, Any]) -> bool:
+    return all(source.properties.get(key) == value for key, value in properties.items())
 
 
 def _portable(message: str, folder: Path) -> str:

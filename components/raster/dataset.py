@@ -106,8 +106,16 @@ def read_sources(folder: Path) -> tuple[Source, ...]:
     return tuple(sorted(sources, key=lambda source: source.id))
 
 
-def finish(folder: Path, dataset: str, quarantined: Sequence[Quarantined] = ()) -> None:
+def finish(
+    folder: Path,
+    dataset: str,
+    quarantined: Sequence[Quarantined] = (),
+    *,
+    verified: Mapping[str, str] | None = None,
+) -> None:
     """The folder closed: leftovers of killed writes removed, the quarantine and the manifest written.
+
+    ``verified`` holds the SHA-256 of files (by name below the folder) that the caller has just checked.
 
     Raises:
         LineageBroken: if a file that an item names is missing.
@@ -118,7 +126,10 @@ def finish(folder: Path, dataset: str, quarantined: Sequence[Quarantined] = ()) 
     lost = sorted((asdict(each) for each in quarantined), key=lambda each: (each["name"], each["reason"]))
     fraction = len(lost) / max(len(lost) + len(sources), 1)
     write_text(folder / QUARANTINE, _as_json({"lost_fraction": round(fraction, 6), "quarantined": lost}))
-    files = {name: {"sha256": sha256(path), "bytes": path.stat().st_size} for name, path in _files(folder)}
+    known = verified or {}
+    files = {
+        name: {"sha256": known.get(name) or sha256(path), "bytes": path.stat().st_size} for name, path in _files(folder)
+    }
     write_text(folder / MANIFEST, _as_json({"dataset": dataset, "sources": len(sources), "files": files}))
 
 

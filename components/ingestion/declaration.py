@@ -121,6 +121,13 @@ LabelDeclaration.model_rebuild()
 _DECIDING = {"needs_crs", "layout", "image", "images", "label", "labels", "boxes", "properties"}
 
 
+class BucketSource(Params):
+    """A prefix of a bucket of the store in the settings; the source folder is its mirror."""
+
+    bucket: str = Field(min_length=3)
+    prefix: str = Field(min_length=1)
+
+
 class Declaration(Params):
     """A dataset: what it is, whose it is, and how its source folder becomes scenes."""
 
@@ -135,6 +142,7 @@ class Declaration(Params):
     unit: UnitName = "digital_number"
     pixel_size_m: float | None = Field(None, gt=0, description="about; None: unknown")
     needs_crs: bool = True
+    source: BucketSource | None = Field(None, description="where the files lie, if not in a folder already")
     layout: Annotated[FolderLayout | PatternLayout | StacLayout | TreeLayout, Field(discriminator="kind")] | None = None
     image: ImageDeclaration | None = None
     images: Mapping[str, ImageDeclaration] = Field(

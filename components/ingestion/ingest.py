@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from components.ingestion.download import Manners
 from components.ingestion.layouts import StacLayout
 from components.ingestion.reading import Reading, encodings, read_candidate
 from components.ingestion.stac.source import discover_stac
+from components.raster.atomic import PART
 from components.raster.dataset import MANIFEST, Quarantined, Source, finish, write_source
 from components.raster.decoding import DecoderPool
 from components.raster.items import read_item
@@ -107,7 +109,7 @@ def ingest(
     digests = Digests(remember)
     done = _brought_in(found.candidates, declaration, raw, limits, progress, digests)
     quarantined = list(found.quarantined)
-    quarantined += [Quarantined(name, _portable(reason, source_folder)) for name, reason in done.refused]
+    quarantined += [Quarantined(name, _portable(reason, source_folder, raw)) for name, reason in done.refused]
     for each in quarantined:
         logger.warning("quarantined %s: %s", each.name, each.reason)
         # what was ingested under this name before no longer has a source
@@ -244,6 +246,7 @@ def _is_same(source: Source, properties: Mapping[str, Any]) -> bool:
     return all(source.properties.get(key) == value for key, value in properties.items())
 
 
-def _portable(message: str, folder: Path) -> str:
-    """The message without the folder's place on this machine, so that quarantine.json is the same elsewhere."""
-    return message.replace(f"{folder}/", "")
+def _portable(message: str, folder: Path, raw: Path) -> str:
+    """The message without places and random names of this machine, so that quarantine.json is the same elsewhere."""
+    unfinished = rf"{re.escape(str(raw))}/\.(.+?)\.[0-9a-f]+{re.escape(PART)}/"
+    return re.sub(unfinished, r"\1/", message).replace(f"{folder}/", "")

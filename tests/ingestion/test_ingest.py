@@ -280,3 +280,10 @@ def test_the_command_says_what_it_did_and_its_exit_code_is_honest(clean, tmp_pat
     shutil.rmtree(folder / "post")
     assert main(["toy", str(folder), "--root", str(tmp_path)]) == 1
     assert "no such folder" in capsys.readouterr().err
+
+
+def test_the_reasons_in_the_quarantine_name_no_place_of_this_machine(clean):
+    folder, dataset = clean
+    _negative(folder)
+    reason = ingest(folder, dataset).quarantined[0].reason
+    assert reason.startswith("b_2/before.tif: values of ")

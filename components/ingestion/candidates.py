@@ -14,6 +14,7 @@ from components.raster.dataset import Quarantined
 from components.raster.grid import Grid
 
 RASTERS = {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".img"}
+VECTORS = {".geojson", ".gpkg", ".shp", ".parquet", ".geoparquet", ".pbf"}
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # becomes a folder and a STAC id
 
 
@@ -56,9 +57,10 @@ class Candidate:
 
     @property
     def all_files(self) -> Mapping[str, Path]:
-        """Every file by what it is: its role, `role/band`, or `unseen`."""
+        """Every file by what it is: its role, `role/band`, `unseen`; a shapefile's parts as `role.dbf` and so on."""
         named = {f"{role}/{band}": file.path for role, bands in self.bands.items() for band, file in bands.items()}
-        return {**self.files, **named, **({"unseen": self.unseen.file.path} if self.unseen else {})}
+        parts = {f"{role}{part.suffix}": part for role, path in self.files.items() for part in _parts(path)}
+        return {**self.files, **parts, **named, **({"unseen": self.unseen.file.path} if self.unseen else {})}
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,12 @@ class Discovery:
         """Share of everything found that could not be fetched; 0 where nothing was found."""
         found = len(self.candidates) + len(self.quarantined)
         return len(self.missing) / found if found else 0.0
+
+
+def _parts(path: Path) -> list[Path]:
+    """What belongs to a shapefile beside the file that is named."""
+    parts = (path.with_suffix(suffix) for suffix in (".dbf", ".prj", ".shx", ".cpg"))
+    return [part for part in parts if part.is_file()] if path.suffix.lower() == ".shp" else []
 
 
 def filled(template: str, groups: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import date as Day
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -66,6 +67,26 @@ class ImageDeclaration(Params):
     )
 
 
+class VectorDeclaration(Params):
+    """Labels drawn as features: which file and layer, which attribute value is which class code, how old they are.
+
+    Features are burnt in the order of `codes`, later ones on top; `*` stands for every other value, also for none.
+    """
+
+    file: str | None = Field(None, description="one file for all scenes, below the source folder; default: one a scene")
+    layer: str | None = None
+    column: str | None = Field(None, description="attribute that says the class; default: all are `*`")
+    codes: Mapping[str, int] = Field(min_length=1)
+    background: int = Field(0, ge=0, le=255, description="code where there is no feature; 255: not labelled")
+    crs: str | None = Field(None, description="where the file does not say")
+    date: Day | None = Field(None, description="day on which the features were true")
+    date_column: str | None = Field(None, description="attribute that says so feature by feature")
+    buffer_m: float = Field(0.0, ge=0, description="half the width of lines, radius of points")
+    all_touched: bool = Field(False, description="pixels that a feature touches, not only those whose centre it covers")
+    repair: bool = Field(True, description="invalid polygons are repaired and counted; false: the scene is refused")
+    keep: bool = Field(False, description="keep the features as well, as GeoParquet on the CRS of the scene")
+
+
 class LabelDeclaration(Params):
     """The label role: which source value is which class code. A value that is not listed is refused."""
 
@@ -74,6 +95,7 @@ class LabelDeclaration(Params):
     colours: Mapping[Colour, int] = Field(
         default_factory=dict, exclude_if=_is_unset, description="#rrggbb -> class code, for maps published as pictures"
     )
+    vectors: VectorDeclaration | None = Field(None, exclude_if=_is_unset)
     classes: Mapping[int, ClassDeclaration]
     band: int = Field(1, ge=1, exclude_if=_is_first, description="of the source file, from 1")
     like_image: bool = Field(False, exclude_if=_is_unset, description="without CRS, on the very pixels of the image")
@@ -81,17 +103,23 @@ class LabelDeclaration(Params):
 
     @model_validator(mode="after")
     def _has_one_mapping(self) -> Self:
-        if bool(self.values) == bool(self.colours):
-            raise ValueError("needs either values or colours")
+        if sum(map(bool, (self.values, self.colours, self.vectors))) != 1:
+            raise ValueError("needs one of values, colours and vectors")
         return self
 
     @model_validator(mode="after")
     def _mapped_codes_have_names(self) -> Self:
-        mapped = {*self.values.values(), *self.colours.values()}
+        drawn = {*self.vectors.codes.values(), self.vectors.background} if self.vectors else set()
+        mapped = {*self.values.values(), *self.colours.values(), *drawn}
         nameless = sorted(mapped - set(self.classes) - {NODATA_CODE})
         if nameless:
             raise ValueError(f"classes lacks the codes {nameless}")
         return self
+
+    @property
+    def keeps_features(self) -> bool:
+        """True where it is drawn and its features stay beside the class map."""
+        return self.vectors is not None and self.vectors.keep
 
     def as_classes(self) -> tuple[Class, ...]:
         """The classes as the raster layer knows them, by ascending code."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.errors import BadParams
-from components.ingestion.candidates import RASTERS, SAFE_ID, Candidate, filled
+from components.ingestion.candidates import RASTERS, SAFE_ID, VECTORS, Candidate, filled
 from components.ingestion.declaration import Declaration
 from components.ingestion.layouts import FolderLayout, PatternLayout, TreeLayout
 from components.ingestion.trees import discover_tree
@@ -54,13 +54,13 @@ def discover(folder: Path, declaration: Declaration) -> tuple[list[Candidate], l
 
 
 def _listed(folder: Path, layout: FolderLayout | PatternLayout) -> Iterator[tuple[str | None, Path]]:
-    """Raster files with their role where the sub-folder says it; hidden files and side-cars are no rasters."""
+    """Raster and vector files with their role where the sub-folder says it; hidden files and side-cars are none."""
     named = [(role, folder / name) for role, name in layout.roles.items()]
     for role, each in named if layout.kind == "folders" else [(None, folder)]:
         if not each.is_dir():
             raise BadParams(each, "no such folder; give the source folder that the layout in dataset.yaml describes")
         for path in sorted(each.iterdir()):
-            if path.suffix.lower() in RASTERS and not path.name.startswith("."):
+            if path.suffix.lower() in RASTERS | VECTORS and not path.name.startswith("."):
                 yield role, path
 
 

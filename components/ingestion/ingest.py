@@ -7,11 +7,11 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from components.errors import ServiceUnavailable, SwathError, TooMuchLost
+from components.errors import BadParams, ServiceUnavailable, SwathError, TooMuchLost
 from components.ingestion.candidates import Candidate, Discovery
 from components.ingestion.declaration import Declaration, read_declaration
 from components.ingestion.digests import Digests
@@ -20,6 +20,7 @@ from components.ingestion.download import Manners
 from components.ingestion.layouts import StacLayout
 from components.ingestion.reading import Reading, encodings, read_candidate
 from components.ingestion.stac.source import discover_stac
+from components.ingestion.vector_labels import Layers
 from components.raster.atomic import PART
 from components.raster.dataset import MANIFEST, Quarantined, Source, finish, write_source
 from components.raster.decoding import DecoderPool
@@ -148,8 +149,20 @@ def _found(folder: Path, declaration: Declaration, limits: OpenLimits) -> Discov
     """What the source of the declaration offers, fetched into the folder where it does not lie there."""
     if isinstance(declaration.layout, StacLayout):
         manners = Manners(downloads=declaration.layout.downloads, most_bytes=limits.file_bytes)
-        return discover_stac(folder, declaration, manners=manners)
-    return Discovery(*discover(folder, declaration))
+        found = discover_stac(folder, declaration, manners=manners)
+    else:
+        found = Discovery(*discover(folder, declaration))
+    return replace(found, candidates=[_labelled(each, folder, declaration) for each in found.candidates])
+
+
+def _labelled(candidate: Candidate, folder: Path, declaration: Declaration) -> Candidate:
+    """The candidate with the vector files that label all scenes of the dataset."""
+    shared = {role: label.vectors.file for role, label in declaration.all_labels.items() if label.vectors}
+    files = {role: folder / name for role, name in shared.items() if name}
+    for path in files.values():
+        if not path.is_file():
+            raise BadParams(path, "no such file; label.vectors.file is a path below the source folder")
+    return replace(candidate, files={**candidate.files, **files}) if files else candidate
 
 
 def _brought_in(
@@ -173,12 +186,13 @@ def _brought_in(
     done = len(outcome.skipped)
     if progress and done:
         progress(done, len(candidates), outcome.skipped[-1])
+    layers = Layers()
     with ExitStack() as stack:  # no process is started for nothing
         decoders = stack.enter_context(DecoderPool(limits, CHILD, workers=1)) if todo else None
         for index, (candidate, properties) in enumerate(todo, done + 1):
             assert decoders is not None, "there is something to do"
             try:
-                read = read_candidate(candidate, declaration, decoders)
+                read = read_candidate(candidate, declaration, decoders, layers)
                 _write(candidate, declaration, raw, read, {**properties, **read.facts})
                 outcome.ingested.append(candidate.id)
             except ServiceUnavailable:  # no fault of this candidate

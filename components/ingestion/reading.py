@@ -18,6 +18,7 @@ from components.ingestion.candidates import Candidate
 from components.ingestion.declaration import NODATA_CODE, Declaration, ImageDeclaration, Storage
 from components.ingestion.labels import read_label
 from components.ingestion.matlab import SUFFIX, read_mat
+from components.ingestion.vector_labels import Drawn, Layers, draw_label
 from components.raster.bands import band_indexes, canonical
 from components.raster.decoding import DecoderPool
 from components.raster.encoding import Encoding
@@ -35,14 +36,35 @@ class Reading:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_candidate(candidate: Candidate, declaration: Declaration, decoders: DecoderPool) -> Reading:
+def read_candidate(
+    candidate: Candidate, declaration: Declaration, decoders: DecoderPool, layers: Layers | None = None
+) -> Reading:
     """The scenes of a candidate by role, on one grid, in physical units, labels as class codes.
 
-    Its files come from outside: they are parsed by ``decoders`` only.
+    Its files come from outside: rasters are parsed by ``decoders`` only. ``layers`` keeps vector files open between
+    candidates.
 
     Raises:
         SwathError: says why the candidate cannot be used (broken, empty, no CRS, other grid, unknown label value).
     """
+    scenes, facts = _images(candidate, declaration, decoders)
+    scenes |= _labels(candidate, declaration, scenes, decoders)
+    features: dict[str, Features] = {}
+    for role, drawn in _drawn(candidate, declaration, scenes, layers or Layers()).items():
+        scenes[role] = drawn.scene
+        facts[f"swath:{role}"] = drawn.facts
+        if declaration.all_labels[role].keeps_features:
+            features[f"{role}-features"] = drawn.features
+    _require_place(candidate, declaration, scenes)
+    grid = require_one_grid(scenes)
+    if declaration.boxes:
+        features[declaration.boxes.role] = read_boxes(candidate.files, declaration.boxes, grid, decoders)
+    return Reading(scenes, features, facts)
+
+
+def _images(
+    candidate: Candidate, declaration: Declaration, decoders: DecoderPool
+) -> tuple[dict[str, Scene], dict[str, Any]]:
     scenes: dict[str, Scene] = {}
     facts: dict[str, Any] = {}
     for role in candidate.bands:
@@ -53,16 +75,27 @@ def read_candidate(candidate: Candidate, declaration: Declaration, decoders: Dec
     for role, path in candidate.files.items():
         if image := declaration.image_of(role):
             scenes[role] = _image(path, image, decoders)
-    scenes |= _labels(candidate, declaration, scenes, decoders)
+    return scenes, facts
+
+
+def _drawn(
+    candidate: Candidate, declaration: Declaration, scenes: Mapping[str, Scene], layers: Layers
+) -> dict[str, Drawn]:
+    """Labels that are features, on the grid of the first image."""
+    image = next(iter(scenes.values()), None)
+    drawn = [role for role, label in declaration.all_labels.items() if label.vectors and role in candidate.files]
+    if drawn and image is None:
+        raise BadScene(candidate.id, "has no image to draw features on", "declare the image in dataset.yaml")
+    return {
+        role: draw_label(candidate.files[role], declaration.all_labels[role], image, layers) for role in drawn if image
+    }
+
+
+def _require_place(candidate: Candidate, declaration: Declaration, scenes: Mapping[str, Scene]) -> None:
     for role, scene in scenes.items():
         if declaration.needs_crs and scene.grid.crs is None:
             where = candidate.files.get(role, candidate.id)
             raise BadScene(where, "has no CRS", "ask its maker, or set needs_crs: false if it has no place")
-    grid = require_one_grid(scenes)
-    features = {}
-    if declaration.boxes:
-        features[declaration.boxes.role] = read_boxes(candidate.files, declaration.boxes, grid, decoders)
-    return Reading(scenes, features, facts)
 
 
 def encodings(candidate: Candidate, declaration: Declaration) -> Mapping[str, Encoding]:
@@ -134,7 +167,7 @@ def _labels(
 ) -> dict[str, Scene]:
     found = {}
     for role, label in declaration.all_labels.items():
-        if role in candidate.files:
+        if role in candidate.files and not label.vectors:
             scene = read_label(candidate.files[role], label, _read(candidate.files[role], decoders, label.variable))
             found[role] = _placed(scene, scenes, candidate.files[role]) if label.like_image else scene
     return found

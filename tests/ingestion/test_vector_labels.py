@@ -219,11 +219,14 @@ def test_a_shapefile_without_its_crs_needs_one_stated(tmp_path):
     np.testing.assert_array_equal(drawn(path, crs="EPSG:32631").scene.array[0], expected())
 
 
+def shape_of_toy(*window):
+    return ground(window, make_grid((24, 20)))
+
+
 def house_in_toy(tmp_path):
     """Images of the toy folder and one GeoPackage for all of them: a house in rows 2..6, columns 3..9."""
     folder = source_folder(tmp_path)
-    shape = ground((2, 3, 6, 9), make_grid((24, 20)))
-    table = geopandas.GeoDataFrame({"kind": ["house"]}, geometry=[shape], crs="EPSG:32631")
+    table = geopandas.GeoDataFrame({"kind": ["house"]}, geometry=[shape_of_toy(2, 3, 6, 9)], crs="EPSG:32631")
     table.to_file(folder / "map.gpkg", driver="GPKG")
     return folder
 
@@ -251,7 +254,7 @@ def test_one_file_labels_all_scenes_of_a_folder_and_a_change_of_it_is_noticed(tm
     kept = read_features(source.vectors["mask-features"])
     assert kept.table["code"].tolist() == [1]
     assert ingest(folder, dataset).skipped == ("a_1", "b_2", "c_3")
-    table = geopandas.GeoDataFrame({"kind": ["house"]}, geometry=[box(0, 0, 1, 1)], crs="EPSG:32631")
+    table = geopandas.GeoDataFrame({"kind": ["house"]}, geometry=[shape_of_toy(8, 0, 12, 5)], crs="EPSG:32631")
     table.to_file(folder / "map.gpkg", driver="GPKG")
     assert ingest(folder, dataset).skipped == ()
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.errors import BadParams
+from components.errors import BadParams, BadScene
+from components.ingestion.boxes import read_boxes
+from components.ingestion.declaration import BoxesDeclaration
 from components.ingestion.ingest import ingest
 from components.raster.dataset import read_sources, verify_manifest
 from components.raster.vector_files import read_features
@@ -104,11 +106,18 @@ def test_red_dots_are_cars_and_blue_ones_are_not(tmp_path):
         ("2 3 8 3 8 6 2 6 dragon 0", "classes that are not declared: dragon"),
     ],
 )
-def test_what_is_no_box_is_quarantined_by_line(tmp_path, line, reason):
+def test_what_is_no_box_is_named_by_line(tmp_path, line, reason):
+    text(tmp_path / "P0000.txt", line)
+    declaration = BoxesDeclaration(format="dota", classes={"plane": "plane"})
+    with pytest.raises(BadScene, match=reason):
+        read_boxes({"boxes": tmp_path / "P0000.txt"}, declaration, make_grid((24, 24), None), None)
+
+
+def test_a_picture_with_a_broken_line_is_quarantined(tmp_path):
     archives.picture(tmp_path / "archive/train/images/P0000.png")
-    text(tmp_path / "archive/train/labelTxt/P0000.txt", line)
+    text(tmp_path / "archive/train/labelTxt/P0000.txt", "gsd:0.1", "plane")
     report, _ = ingested(tmp_path, "dota")
-    assert reason in report.quarantined[0].reason
+    assert "P0000.txt: line 2 is no box: 'plane'" in report.quarantined[0].reason
 
 
 def test_boxes_are_in_the_manifest_and_the_same_bytes_each_time(tmp_path):

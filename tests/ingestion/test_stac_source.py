@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import types
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -166,6 +169,89 @@ def test_more_matches_than_allowed_are_an_error_and_no_silent_cut(world):
     _, url = world
     with pytest.raises(BadParams, match="more than 2 items match"):
         search(StacLayout(**layout(url, max_items=2)))
+
+
+@contextmanager
+def scripted_api(*answers):
+    """An API whose answers to searches are these (status, headers, JSON), the last one again and again."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            conforms = ["https://api.stacspec.org/v1.0.0/core", "https://api.stacspec.org/v1.0.0/item-search"]
+            links = [{"rel": "search", "href": f"{url}/search", "method": "POST"}, {"rel": "self", "href": url}]
+            landing = {"type": "Catalog", "id": "scripted", "stac_version": "1.0.0", "description": "scripted"}
+            self.say(200, {}, {**landing, "conformsTo": conforms, "links": links})
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            asked.append(self.path)
+            self.say(*answers[min(len(asked), len(answers)) - 1])
+
+        def say(self, status, headers, content):
+            body = json.dumps(content).encode()
+            self.send_response(status)
+            known = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+            for name, value in {**known, **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    asked = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield url, asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def page(*ids, **more):
+    features = [{"type": "Feature", "id": each, "properties": {}, "links": [], "assets": {}} for each in ids]
+    return {"type": "FeatureCollection", "features": features, "links": [], **more}
+
+
+def test_a_busy_api_is_asked_again():
+    with scripted_api((503, {"Retry-After": "0"}, {}), (429, {"Retry-After": "0"}, {}), (200, {}, page("a"))) as api:
+        url, asked = api
+        assert [item["id"] for item in search(StacLayout(**layout(url)))] == ["a"]
+        assert len(asked) == 3
+
+
+@pytest.mark.parametrize("count", [{"numberMatched": 5}, {"context": {"matched": 5}}])
+def test_pages_that_hold_fewer_items_than_the_api_counts_are_an_error(count):
+    answer = (200, {}, page("a", "b", **count))
+    with scripted_api(answer) as (url, _), pytest.raises(SourceUnavailable, match="5 items match, 2 came"):
+        search(StacLayout(**layout(url)))
+
+
+def test_features_label_the_scenes_of_an_api_with_their_age_beside_that_of_the_image(world, tmp_path):
+    _, url = world
+    (tmp_path / "fetched").mkdir()
+    ring = [[3.0, 45.14], [3.0038, 45.14], [3.0038, 45.16], [3.0, 45.16], [3.0, 45.14]]
+    feature = {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    (tmp_path / "fetched" / "map.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    classes = {0: {"name": "other", "colour": [0, 0, 0]}, 1: {"name": "field", "colour": [0, 99, 0]}}
+    vectors = {"file": "map.geojson", "codes": {"*": 1}, "date": "2022-06-01"}
+    dataset = declare(
+        tmp_path,
+        layout=layout(url, crop=False),
+        image=IMAGE,
+        properties={},
+        label={"vectors": vectors, "classes": classes},
+    )
+    ingest(tmp_path / "fetched", dataset)
+    source = read_sources(dataset / "raw")[1]
+    codes = read_scene(source.files["mask"]).array[0]
+    assert (codes[:, :29] == 1).all()
+    assert (codes[:, 31:] == 0).all()
+    assert source.properties["swath:mask"]["age"]["days since newest"] == 731
 
 
 def test_an_api_that_is_not_there_is_named(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from pystac_client import Client
@@ -44,12 +45,26 @@ def search(layout: StacLayout, *, retries: int = 6) -> list[dict[str, Any]]:
             limit=PAGE,
             max_items=layout.max_items + 1,
         )
-        items = list(found.items_as_dicts())
+        items, matched = _pages(found.pages_as_dicts())
     except (APIError, RequestException, NotImplementedError, json.JSONDecodeError) as error:
         raise SourceUnavailable(f"{layout.url}: the search failed ({_said(error)}); is it a STAC API?") from error
     if len(items) > layout.max_items:
         raise BadParams(layout.url, f"more than {layout.max_items} items match; narrow it or raise layout.max_items")
+    if len(items) < min(matched, layout.max_items):
+        raise SourceUnavailable(
+            f"{layout.url}: {matched} items match, {len(items)} came; its pages are broken, try again"
+        )
     return sorted((item for item in items if not _is_too_cloudy(item, layout)), key=lambda item: str(item["id"]))
+
+
+def _pages(pages: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
+    """The items of all pages, and how many the API says there are (0 where it does not count)."""
+    items: list[dict[str, Any]] = []
+    matched = 0
+    for page in pages:
+        matched = page.get("numberMatched") or (page.get("context") or {}).get("matched") or matched
+        items += page.get("features", [])
+    return items, matched
 
 
 def _is_too_cloudy(item: dict[str, Any], layout: StacLayout) -> bool:

@@ -17,6 +17,7 @@ from components.ingestion.layouts import StacLayout
 
 TIMEOUT_S = (5.0, 60.0)  # to connect, to answer
 PAGE = 100
+LONGEST_ASKED_S = 300  # a longer Retry-After is cut to this
 
 
 def search(layout: StacLayout, *, retries: int = 6) -> list[dict[str, Any]]:
@@ -34,6 +35,7 @@ def search(layout: StacLayout, *, retries: int = 6) -> list[dict[str, Any]]:
         status_forcelist=(429, 500, 502, 503, 504),
         allowed_methods=None,
         respect_retry_after_header=True,
+        retry_after_max=LONGEST_ASKED_S,
     )
     try:
         client = Client.open(layout.url, stac_io=StacApiIO(timeout=TIMEOUT_S, max_retries=patience))

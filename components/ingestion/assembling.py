@@ -15,8 +15,8 @@ from shapely.geometry import shape
 
 from components.errors import BadScene, GridMismatch
 from components.ingestion.candidates import BandFile, Candidate
-from components.ingestion.declaration import ImageDeclaration
 from components.ingestion.layouts import StacLayout
+from components.ingestion.roles import ImageDeclaration
 from components.raster.align import Resampling, align, window_around
 from components.raster.bands import canonical
 from components.raster.decoding import DecoderPool

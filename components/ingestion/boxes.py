@@ -12,7 +12,7 @@ from shapely.affinity import affine_transform
 from shapely.geometry import Polygon, box
 
 from components.errors import BadScene
-from components.ingestion.declaration import BoxesDeclaration
+from components.ingestion.roles import BoxesDeclaration
 from components.raster.decoding import DecoderPool
 from components.raster.grid import Grid
 from components.raster.scene import Features

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.errors import BadScene
-from components.ingestion.declaration import NODATA_CODE, LabelDeclaration
+from components.ingestion.roles import NODATA_CODE, LabelDeclaration
 from components.raster.scene import Array, Scene
 
 

@@ -15,9 +15,10 @@ from components.errors import BadScene
 from components.ingestion.assembling import assemble, assembly_of
 from components.ingestion.boxes import read_boxes
 from components.ingestion.candidates import Candidate
-from components.ingestion.declaration import NODATA_CODE, Declaration, ImageDeclaration, Storage
+from components.ingestion.declaration import Declaration
 from components.ingestion.labels import read_label
 from components.ingestion.matlab import SUFFIX, read_mat
+from components.ingestion.roles import NODATA_CODE, ImageDeclaration, Storage
 from components.ingestion.vector_labels import Drawn, Layers, draw_label
 from components.raster.bands import band_indexes, canonical
 from components.raster.decoding import DecoderPool

@@ -15,7 +15,7 @@ import shapely
 from rasterio.crs import CRS
 
 from components.errors import BadScene
-from components.ingestion.declaration import NODATA_CODE, LabelDeclaration, VectorDeclaration
+from components.ingestion.roles import NODATA_CODE, LabelDeclaration, VectorDeclaration
 from components.ingestion.vector_files import Layers
 from components.raster.grid import Grid
 from components.raster.scene import Features, Scene

@@ -9,7 +9,7 @@ import rasterio
 from components.errors import BadScene, GridMismatch
 from components.ingestion.assembling import Assembly, assemble
 from components.ingestion.candidates import BandFile, Candidate, Unseen
-from components.ingestion.declaration import ImageDeclaration
+from components.ingestion.roles import ImageDeclaration
 from components.raster.decoding import DecoderPool
 from tests.scenes import make_grid, write_plain
 

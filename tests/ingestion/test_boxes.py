@@ -7,8 +7,8 @@ import pytest
 
 from components.errors import BadParams, BadScene
 from components.ingestion.boxes import read_boxes
-from components.ingestion.declaration import BoxesDeclaration
 from components.ingestion.ingest import ingest
+from components.ingestion.roles import BoxesDeclaration
 from components.raster.dataset import read_sources, verify_manifest
 from components.raster.vector_files import read_features
 from tests.ingestion import archives

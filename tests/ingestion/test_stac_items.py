@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from components.errors import BadParams, BadScene
-from components.ingestion.declaration import ImageDeclaration
 from components.ingestion.layouts import StacLayout
+from components.ingestion.roles import ImageDeclaration
 from components.ingestion.stac.items import plan_of
 from tests.ingestion.stac_api import make_item
 

@@ -11,8 +11,8 @@ from rasterio.crs import CRS
 from shapely.geometry import LineString, Point, Polygon, box
 
 from components.errors import BadParams, BadScene
-from components.ingestion.declaration import LabelDeclaration
 from components.ingestion.ingest import ingest
+from components.ingestion.roles import LabelDeclaration
 from components.ingestion.vector_files import Layers
 from components.ingestion.vector_labels import draw_label
 from components.raster.dataset import read_sources

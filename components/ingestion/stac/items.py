@@ -18,8 +18,8 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
 from components.errors import BadScene
-from components.ingestion.declaration import ImageDeclaration
 from components.ingestion.layouts import StacLayout
+from components.ingestion.roles import ImageDeclaration
 from components.ingestion.stac.radiometry import Radiometry, is_sentinel2, product_names, radiometry_of
 from components.raster.bands import canonical
 from components.raster.grid import Grid

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.errors import BadScene
-from components.ingestion.declaration import ImageDeclaration
+from components.ingestion.roles import ImageDeclaration
 
 QUANTIFICATION = 1e-4  # Sentinel-2: reflectance of one digital number
 BOA_ADD_OFFSET = -1000  # digital numbers, from processing baseline 04.00 on

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from components.errors import BadParams, BadScene, TooMuchMissing
 from components.ingestion.candidates import SAFE_ID, BandFile, Candidate, Discovery, Unseen
-from components.ingestion.declaration import Declaration, ImageDeclaration
+from components.ingestion.declaration import Declaration
 from components.ingestion.download import Manners, Sign, Wanted, fetch
 from components.ingestion.layouts import StacLayout
+from components.ingestion.roles import ImageDeclaration
 from components.ingestion.stac.items import BandAsset, Item, Plan, plan_of
 from components.ingestion.stac.search import search
 from components.raster.dataset import Quarantined

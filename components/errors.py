@@ -160,3 +160,18 @@ class StageFailed(SwathError):
 
 class ServiceUnavailable(SwathError):
     """A part of the stack does not answer."""
+
+
+class SourceUnavailable(SwathError):
+    """A catalogue or store that scenes come from does not answer, or refuses."""
+
+
+class TooMuchMissing(SwathError):
+    """More of what a catalogue promised could not be fetched than is allowed."""
+
+    def __init__(self, dataset: str, missing: float, limit: float, reasons: Sequence[str]) -> None:
+        super().__init__(
+            f"{dataset}: {missing:.0%} of the items could not be fetched, limit {limit:.0%}: "
+            f"{'; '.join(reasons)}; run it again (what is here stays) or raise layout.max_missing"
+        )
+        self.reasons = tuple(reasons)

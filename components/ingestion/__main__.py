@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -26,7 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         dataset = options.root / "data" / "sources" / options.dataset
         limits = OpenLimits(**json.loads(options.limits)) if options.limits else None
-        report = ingest(options.folder, dataset, max_lost=options.max_lost, limits=limits)
+        # a checkout that is thrown away keeps its state elsewhere
+        remember = Path(os.environ.get("SWATH_STATE", options.root / ".swath")) / "digests" / f"{options.dataset}.json"
+        report = ingest(options.folder, dataset, max_lost=options.max_lost, limits=limits, remember=remember)
     except SwathError as error:
         sys.stderr.write(f"{error}\n")
         return 1

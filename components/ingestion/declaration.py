@@ -3,56 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from components.errors import BadParams
-from components.ingestion.sections import ImageDeclaration, LabelDeclaration, SensorDeclaration, UnitName
+from components.ingestion.layouts import FolderLayout, PatternLayout, StacLayout, TreeLayout
+from components.ingestion.published import expanded
+from components.ingestion.roles import BoxesDeclaration, ImageDeclaration, LabelDeclaration, UnitName, is_unset
 from components.tasks.params import Params, first_problem
 
 FILE = "dataset.yaml"
 
 
-def _compiles(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from error
-    return pattern
+_DECIDING = {"needs_crs", "layout", "image", "images", "label", "labels", "boxes", "properties"}
 
 
-Pattern = Annotated[str, AfterValidator(_compiles)]
+class BucketSource(Params):
+    """A prefix of a bucket of the store in the settings; the source folder is its mirror."""
 
-
-class FolderLayout(Params):
-    """One sub-folder a role; partners have the same id, which `name` and `id` make of the file name."""
-
-    kind: Literal["folders"] = "folders"
-    roles: Mapping[str, str] = Field(min_length=1, description="role -> sub-folder")
-    name: Pattern = Field(r"(?P<stem>.+)\.[A-Za-z]+", description="the whole file name, with named groups")
-    id: str = "{stem}"
-    place: str = "{stem}"
-
-
-class PatternLayout(Params):
-    """All files in one folder; the group `role` of `name` says which role a file has."""
-
-    kind: Literal["pattern"] = "pattern"
-    roles: Mapping[str, str] = Field(min_length=1, description="role -> what the group `role` matches")
-    name: Pattern
-    id: str = "{stem}"
-    place: str = "{stem}"
-
-    @model_validator(mode="after")
-    def _names_roles(self) -> Self:
-        if "role" not in re.compile(self.name).groupindex:
-            raise ValueError("name needs a group (?P<role>...)")
-        return self
+    bucket: str = Field(min_length=3)
+    prefix: str = Field(min_length=1)
 
 
 class Declaration(Params):
@@ -69,10 +43,15 @@ class Declaration(Params):
     unit: UnitName = "digital_number"
     pixel_size_m: float | None = Field(None, gt=0, description="about; None: unknown")
     needs_crs: bool = True
-    layout: Annotated[FolderLayout | PatternLayout, Field(discriminator="kind")] | None = None
+    source: BucketSource | None = Field(None, description="where the files lie, if not in a folder already")
+    layout: Annotated[FolderLayout | PatternLayout | StacLayout | TreeLayout, Field(discriminator="kind")] | None = None
     image: ImageDeclaration | None = Field(None, description="of every role that holds an image, but for `images`")
-    images: Mapping[str, SensorDeclaration] = Field(default_factory=dict, description="role -> its own image section")
+    images: Mapping[str, ImageDeclaration] = Field(
+        default_factory=dict, exclude_if=is_unset, description="role -> its own image section"
+    )
     label: LabelDeclaration | None = None
+    labels: tuple[LabelDeclaration, ...] = Field((), exclude_if=is_unset, description="label roles beside `label`")
+    boxes: BoxesDeclaration | None = Field(None, exclude_if=is_unset)
     properties: Mapping[str, str] = Field(default_factory=dict, description="kept with each scene, from the file name")
     max_lost: float = Field(0.25, ge=0, le=1, description="quarantined share above which ingestion fails")
     simulation: Mapping[str, Any] | None = Field(None, description="read by components.simulation")
@@ -88,30 +67,37 @@ class Declaration(Params):
         strangers = sorted(set(self.images) - set(self.image_roles))
         if strangers:
             raise ValueError(f"images: {', '.join(strangers)} is no image role of the layout")
-        lacking = [role for role in self.image_roles if self.image_of(role) is None]
+        roles = self.layout.roles if self.layout else ()
+        lacking = [role for role in roles if role not in self._other_roles and self.image_of(role) is None]
         if lacking and self.simulation is None:
             raise ValueError(
                 f"images: {', '.join(lacking)} has no section, and there is no image section for all roles"
             )
         return self
 
+    @property
+    def _other_roles(self) -> set[str]:
+        return {*self.all_labels, *((self.boxes.role,) if self.boxes else ())}
+
+    @property
+    def all_labels(self) -> Mapping[str, LabelDeclaration]:
+        """Every label by its role."""
+        return {each.role: each for each in (*((self.label,) if self.label else ()), *self.labels)}
+
     def image_of(self, role: str) -> ImageDeclaration | None:
-        """The section of an image role: its own, or the one of all."""
-        return self.images.get(role, self.image)
+        """What the image of a role is; None for a role that holds none."""
+        return None if role in self._other_roles else self.images.get(role, self.image)
 
     @property
     def image_roles(self) -> tuple[str, ...]:
         """Roles that hold images, in the order of the layout."""
-        label = self.label.role if self.label else None
-        return tuple(role for role in (self.layout.roles if self.layout else ()) if role != label)
+        return tuple(role for role in (self.layout.roles if self.layout else ()) if self.image_of(role))
 
     @property
     def digest(self) -> str:
         """SHA-256 over everything that decides the bytes of an ingested scene."""
-        names = {"needs_crs", "layout", "image", "label", "properties"}
-        if self.images:  # a dataset of one sensor keeps the digest that it had before there were several
-            names.add("images")
-        return hashlib.sha256(self.model_dump_json(include=names).encode()).hexdigest()
+        deciding = self.model_dump_json(include=_DECIDING)
+        return hashlib.sha256(deciding.encode()).hexdigest()
 
 
 def read_declaration(dataset: Path) -> Declaration:
@@ -122,7 +108,7 @@ def read_declaration(dataset: Path) -> Declaration:
     """
     path = dataset / FILE
     try:
-        declaration = Declaration.model_validate(yaml.safe_load(path.read_text()))
+        declaration = Declaration.model_validate(expanded(yaml.safe_load(path.read_text())))
     except (OSError, yaml.YAMLError) as error:
         raise BadParams(path, str(error)) from error
     except ValidationError as error:

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from components.errors import BadParams
-from components.ingestion.declaration import Declaration, FolderLayout, PatternLayout
+from components.ingestion.candidates import RASTERS, SAFE_ID, VECTORS, Candidate, filled
+from components.ingestion.declaration import Declaration
+from components.ingestion.layouts import FolderLayout, PatternLayout, TreeLayout
+from components.ingestion.trees import discover_tree
 from components.raster.dataset import Quarantined
-
-RASTERS = {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".img"}
-SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # becomes a folder and a STAC id
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """Files that together make one source: one a role, found but not yet opened."""
-
-    id: str
-    place: str
-    files: Mapping[str, Path]
-    properties: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -39,8 +29,10 @@ def discover(folder: Path, declaration: Declaration) -> tuple[list[Candidate], l
         BadParams: if the declaration has no layout, or the folder is not there or lacks a sub-folder.
     """
     layout = declaration.layout
-    if layout is None:
-        raise BadParams(declaration.name, "layout: this dataset is simulated, it has no source folder")
+    if isinstance(layout, TreeLayout):
+        return discover_tree(folder, declaration, layout)
+    if not isinstance(layout, FolderLayout | PatternLayout):
+        raise BadParams(declaration.name, "layout: this dataset has no source folder")
     grouped: dict[str, list[_Found]] = {}
     quarantined: list[Quarantined] = []
     for role, path in _listed(folder, layout):
@@ -50,7 +42,7 @@ def discover(folder: Path, declaration: Declaration) -> tuple[list[Candidate], l
             quarantined.append(Quarantined(_relative(path, folder), "the name does not match the layout's pattern"))
             continue
         groups = {name: text or "" for name, text in match.groupdict().items()}
-        grouped.setdefault(_filled(layout.id, groups), []).append(_Found(role, path, groups))
+        grouped.setdefault(filled(layout.id, groups), []).append(_Found(role, path, groups))
     candidates = []
     for name, found in sorted(grouped.items()):
         problem = _problem(name, found, layout)
@@ -62,25 +54,18 @@ def discover(folder: Path, declaration: Declaration) -> tuple[list[Candidate], l
 
 
 def _listed(folder: Path, layout: FolderLayout | PatternLayout) -> Iterator[tuple[str | None, Path]]:
-    """Raster files with their role where the sub-folder says it; hidden files and side-cars are no rasters."""
+    """Raster and vector files with their role where the sub-folder says it; hidden files and side-cars are none."""
     named = [(role, folder / name) for role, name in layout.roles.items()]
     for role, each in named if layout.kind == "folders" else [(None, folder)]:
         if not each.is_dir():
             raise BadParams(each, "no such folder; give the source folder that the layout in dataset.yaml describes")
         for path in sorted(each.iterdir()):
-            if path.suffix.lower() in RASTERS and not path.name.startswith("."):
+            if path.suffix.lower() in RASTERS | VECTORS and not path.name.startswith("."):
                 yield role, path
 
 
 def _role_of(text: str, layout: FolderLayout | PatternLayout) -> str | None:
     return next((role for role, expected in layout.roles.items() if expected == text), None)
-
-
-def _filled(template: str, groups: Mapping[str, str]) -> str:
-    try:
-        return template.format_map(groups)
-    except KeyError as error:
-        raise BadParams(template, f"the file name pattern has no group {error}") from error
 
 
 def _problem(name: str, found: list[_Found], layout: FolderLayout | PatternLayout) -> str | None:
@@ -106,9 +91,9 @@ def _candidate(
     groups = found[0].groups
     return Candidate(
         id=name,
-        place=_filled(layout.place, groups),
+        place=filled(layout.place, groups),
         files={role: next(each.path for each in found if each.role == role) for role in layout.roles},
-        properties={key: _filled(text, groups) for key, text in declaration.properties.items()},
+        properties={key: filled(text, groups) for key, text in declaration.properties.items()},
     )
 
 

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from components.errors import ServiceUnavailable, SwathError, TooMuchLost
+from components.errors import BadParams, ServiceUnavailable, SwathError
+from components.ingestion.candidates import Candidate, Discovery
 from components.ingestion.declaration import Declaration, read_declaration
-from components.ingestion.discovery import Candidate, discover
-from components.ingestion.reading import encodings, read_candidate
-from components.ingestion.sections import ImageDeclaration, SensorDeclaration
-from components.raster.dataset import MANIFEST, Quarantined, Source, finish, sha256, write_source
+from components.ingestion.digests import Digests
+from components.ingestion.discovery import discover
+from components.ingestion.download import Manners
+from components.ingestion.layouts import StacLayout
+from components.ingestion.reading import Reading, encodings, read_candidate
+from components.ingestion.report import IngestReport
+from components.ingestion.stac.source import discover_stac
+from components.ingestion.standing import intact_sources, provenance_of
+from components.ingestion.vector_labels import Layers
+from components.raster.atomic import PART
+from components.raster.dataset import Quarantined, finish, write_source
 from components.raster.decoding import DecoderPool
-from components.raster.items import read_item
 from components.raster.limits import MB, PICTURES_TOO, ChildLimits, OpenLimits
-from components.raster.scene import Scene
 
 logger = logging.getLogger(__name__)
 
@@ -37,32 +43,6 @@ LIMITS = OpenLimits(
 CHILD = ChildLimits(cpu_s=600, wall_s=1200.0)
 
 
-@dataclass(frozen=True)
-class IngestReport:
-    """What became of every candidate of a source folder: ids, and the quarantined with their reasons."""
-
-    dataset: str
-    ingested: tuple[str, ...]
-    skipped: tuple[str, ...]  # already there, same bytes
-    quarantined: tuple[Quarantined, ...]
-
-    @property
-    def lost_fraction(self) -> float:
-        """Quarantined share of everything found; 0 where nothing was found."""
-        found = len(self.ingested) + len(self.skipped) + len(self.quarantined)
-        return len(self.quarantined) / found if found else 0.0
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report as JSON-able values."""
-        return {
-            "dataset": self.dataset,
-            "ingested": list(self.ingested),
-            "skipped": list(self.skipped),
-            "quarantined": [{"name": each.name, "reason": each.reason} for each in self.quarantined],
-            "lost_fraction": self.lost_fraction,
-        }
-
-
 def ingest(
     source_folder: Path,
     dataset: Path,
@@ -70,6 +50,7 @@ def ingest(
     max_lost: float | None = None,
     limits: OpenLimits | None = None,
     progress: Progress | None = None,
+    remember: Path | None = None,
 ) -> IngestReport:
     """A source folder brought into ``dataset`` (`data/sources/<dataset>`) as COGs, STAC items and a manifest.
 
@@ -77,6 +58,7 @@ def ingest(
     candidate that cannot be used is quarantined by name and the rest goes on. Each source appears at once
     or not at all, so an ingestion that was killed is simply run again. The source files are parsed by a limited
     child process, one for the whole ingestion; ``limits`` (default: `LIMITS`) is what one of them may ask for.
+    ``remember`` names a file that keeps digests between runs: what nobody has written to since is not read again.
 
     Raises:
         BadParams: if the declaration is wrong or the folder does not have the declared layout.
@@ -84,21 +66,52 @@ def ingest(
         ServiceUnavailable: if the child process cannot be started.
     """
     declaration = read_declaration(dataset)
-    candidates, quarantined = discover(source_folder, declaration)
+    limits = limits or LIMITS
+    found = _found(source_folder, declaration, limits)
     raw = dataset / RAW
-    ingested, skipped, refused = _brought_in(candidates, declaration, raw, limits or LIMITS, progress)
-    quarantined += [Quarantined(name, _portable(reason, source_folder)) for name, reason in refused]
+    digests = Digests(remember)
+    done = _brought_in(found.candidates, declaration, raw, limits, progress, digests)
+    refused = [Quarantined(name, _portable(reason, source_folder, raw)) for name, reason in done.refused]
+    quarantined = (*found.quarantined, *refused)
     for each in quarantined:
         logger.warning("quarantined %s: %s", each.name, each.reason)
         # what was ingested under this name before no longer has a source
         (raw / "items" / f"{each.name}.json").unlink(missing_ok=True)
-    report = IngestReport(declaration.name, tuple(ingested), tuple(skipped), tuple(quarantined))
-    finish(raw, declaration.name, report.quarantined)
-    limit = declaration.max_lost if max_lost is None else max_lost
-    if report.lost_fraction > limit:
-        reasons = [f"{each.name}: {each.reason}" for each in report.quarantined]
-        raise TooMuchLost(declaration.name, report.lost_fraction, limit, reasons)
+    report = IngestReport(declaration.name, tuple(done.ingested), tuple(done.skipped), quarantined, found.missing)
+    finish(raw, declaration.name, report.quarantined, verified=done.verified)
+    digests.save()
+    report.require_kept(declaration.max_lost if max_lost is None else max_lost)
     return report
+
+
+@dataclass
+class _Outcome:
+    """Ids that were written, ids that were there already, ids that cannot be used with the reason; verified digests."""
+
+    ingested: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    verified: dict[str, str] = field(default_factory=dict)
+
+
+def _found(folder: Path, declaration: Declaration, limits: OpenLimits) -> Discovery:
+    """What the source of the declaration offers, fetched into the folder where it does not lie there."""
+    if isinstance(declaration.layout, StacLayout):
+        manners = Manners(downloads=declaration.layout.downloads, most_bytes=limits.file_bytes)
+        found = discover_stac(folder, declaration, manners=manners)
+    else:
+        found = Discovery(*discover(folder, declaration))
+    return replace(found, candidates=[_labelled(each, folder, declaration) for each in found.candidates])
+
+
+def _labelled(candidate: Candidate, folder: Path, declaration: Declaration) -> Candidate:
+    """The candidate with the vector files that label all scenes of the dataset."""
+    shared = {role: label.vectors.file for role, label in declaration.all_labels.items() if label.vectors}
+    files = {role: folder / name for role, name in shared.items() if name}
+    for path in files.values():
+        if not path.is_file():
+            raise BadParams(path, "no such file; label.vectors.file is a path below the source folder")
+    return replace(candidate, files={**candidate.files, **files}) if files else candidate
 
 
 def _brought_in(
@@ -107,87 +120,67 @@ def _brought_in(
     raw: Path,
     limits: OpenLimits,
     progress: Progress | None,
-) -> tuple[list[str], list[str], list[tuple[str, str]]]:
-    """Ids that were written, ids that were there already, and ids that cannot be used with the reason."""
-    intact = {source.id: source for source in _intact(raw)}
-    ingested, skipped, refused = [], [], []
+    digests: Digests,
+) -> _Outcome:
+    outcome = _Outcome()
+    todo = _changed(candidates, declaration, raw, digests, outcome)
+    done = len(outcome.skipped)
+    if progress and done:
+        progress(done, len(candidates), outcome.skipped[-1])
+    if not todo:  # no process is started for nothing
+        return outcome
+    layers = Layers()
     with DecoderPool(limits, CHILD, workers=1) as decoders:
-        for index, candidate in enumerate(candidates):
-            properties = _provenance(candidate, declaration)
-            if _is_same(intact.get(candidate.id), properties):
-                skipped.append(candidate.id)
-            else:
-                try:
-                    _write(candidate, declaration, raw, read_candidate(candidate, declaration, decoders), properties)
-                    ingested.append(candidate.id)
-                except ServiceUnavailable:  # no fault of this candidate
-                    raise
-                except SwathError as error:
-                    refused.append((candidate.id, str(error)))
+        for index, (candidate, properties) in enumerate(todo, done + 1):
+            try:
+                read = read_candidate(candidate, declaration, decoders, layers)
+                _write(candidate, declaration, raw, read, {**properties, **read.facts})
+                outcome.ingested.append(candidate.id)
+            except ServiceUnavailable:  # no fault of this candidate
+                raise
+            except SwathError as error:
+                outcome.refused.append((candidate.id, str(error)))
             if progress:
-                progress(index + 1, len(candidates), candidate.id)
-    return ingested, skipped, refused
+                progress(index, len(candidates), candidate.id)
+    return outcome
+
+
+def _changed(
+    candidates: Sequence[Candidate], declaration: Declaration, raw: Path, digests: Digests, outcome: _Outcome
+) -> list[tuple[Candidate, dict[str, Any]]]:
+    """Candidates that are new or differ from what stands, with their provenance; the others are noted as skipped."""
+    standing = intact_sources(raw, digests)
+    changed = []
+    for candidate in candidates:
+        properties = provenance_of(candidate, declaration, digests)
+        found = standing.get(candidate.id)
+        if found and found.is_made_of(properties):
+            outcome.skipped.append(candidate.id)
+            outcome.verified |= found.digests
+        else:
+            changed.append((candidate, properties))
+    return changed
 
 
 def _write(
     candidate: Candidate,
     declaration: Declaration,
     raw: Path,
-    scenes: Mapping[str, Scene],
+    read: Reading,
     properties: Mapping[str, Any],
 ) -> None:
     write_source(
         raw,
         candidate.id,
         candidate.place,
-        scenes,
+        read.scenes,
+        features=read.features,
         encodings=encodings(candidate, declaration),
         properties=properties,
     )
 
 
-def _provenance(candidate: Candidate, declaration: Declaration) -> dict[str, Any]:
-    """What a source is made of and what was done to it: source files with SHA-256, scale and offset applied."""
-    sources = {
-        role: {"file": f"{path.parent.name}/{path.name}", "sha256": sha256(path)}
-        for role, path in candidate.files.items()
-    }
-    applied: dict[str, Any] = _applied(declaration.image) if declaration.image else {}
-    applied |= {role: _applied(image) for role, image in declaration.images.items()}
-    return {
-        **candidate.properties,
-        "swath:sources": sources,
-        "swath:applied": applied,
-        "swath:declaration": declaration.digest,
-    }
-
-
-def _applied(image: ImageDeclaration) -> dict[str, Any]:
-    """What was done to the numbers of a file, once."""
-    decibels = isinstance(image, SensorDeclaration) and image.decibels
-    return {"scale": image.scale, "offset": image.offset, **({"decibels": True} if decibels else {})}
-
-
-def _intact(raw: Path) -> Iterator[Source]:
-    """Registered sources whose files are there and are those of the last manifest; the others are ingested anew."""
-    manifest = raw / MANIFEST
-    known = json.loads(manifest.read_text())["files"] if manifest.is_file() else {}
-    for item in sorted((raw / "items").glob("*.json")):
-        source = Source(*read_item(item))
-        named = {path.relative_to(raw).as_posix(): path for path in (item, *source.files.values())}
-        if all(path.is_file() and _unchanged(path, known.get(name)) for name, path in named.items()):
-            yield source
-
-
-def _unchanged(path: Path, entry: Mapping[str, Any] | None) -> bool:
-    """True where the file is the manifest's; one that is not in it yet was written whole by a killed ingestion."""
-    return entry is None or entry["sha256"] == sha256(path)
-
-
-def _is_same(source: Source | None, properties: Mapping[str, Any]) -> bool:
-    return source is not None and all(source.properties.get(key) == value for key, value in properties.items())
-
-
-def _portable(message: str, folder: Path) -> str:
-    """The message without the folder's place on this machine, so that quarantine.json is the same elsewhere."""
-    return message.replace(f"{folder}/", "")
+def _portable(message: str, folder: Path, raw: Path) -> str:
+    """The message without places and random names of this machine, so that quarantine.json is the same elsewhere."""
+    unfinished = rf"{re.escape(str(raw))}/\.(.+?)\.[0-9a-f]+{re.escape(PART)}/"
+    return re.sub(unfinished, r"\1/", message).replace(f"{folder}/", "")

@@ -4,51 +4,108 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.errors import BadScene
+from components.ingestion.assembling import assemble, assembly_of
+from components.ingestion.boxes import read_boxes
+from components.ingestion.candidates import Candidate
 from components.ingestion.declaration import Declaration
-from components.ingestion.discovery import Candidate
-from components.ingestion.sections import NODATA_CODE, ImageDeclaration, LabelDeclaration, SensorDeclaration, Storage
+from components.ingestion.labels import read_label
+from components.ingestion.matlab import SUFFIX, read_mat
+from components.ingestion.roles import NODATA_CODE, ImageDeclaration, Storage
+from components.ingestion.vector_labels import Drawn, Layers, draw_label
 from components.raster.bands import band_indexes, canonical
 from components.raster.decoding import DecoderPool
 from components.raster.encoding import Encoding
-from components.raster.scene import Array, Scene, require_one_grid
+from components.raster.scene import Array, Features, Scene, require_one_grid
 
 MOST_DB = 100.0  # no backscatter of any ground is stronger or weaker
 EXACT_STEPS = 1e-3  # a stored step this far from a whole number is not that number
 
 
-def read_candidate(candidate: Candidate, declaration: Declaration, decoders: DecoderPool) -> Mapping[str, Scene]:
+@dataclass(frozen=True)
+class Reading:
+    """The scenes of a candidate by role, and what was done to them that nobody could know before."""
+
+    scenes: Mapping[str, Scene]
+    features: Mapping[str, Features] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_candidate(
+    candidate: Candidate, declaration: Declaration, decoders: DecoderPool, layers: Layers | None = None
+) -> Reading:
     """The scenes of a candidate by role, on one grid, in physical units, labels as class codes.
 
-    Its files come from outside: they are parsed by ``decoders`` only.
+    Its files come from outside: rasters are parsed by ``decoders`` only. ``layers`` keeps vector files open between
+    candidates.
 
     Raises:
         SwathError: says why the candidate cannot be used (broken, empty, no CRS, other grid, unknown label value).
     """
+    scenes, facts = _images(candidate, declaration, decoders)
+    scenes |= _labels(candidate, declaration, scenes, decoders)
+    features: dict[str, Features] = {}
+    for role, drawn in _drawn(candidate, declaration, scenes, layers or Layers()).items():
+        scenes[role] = drawn.scene
+        facts[f"swath:{role}"] = drawn.facts
+        if declaration.all_labels[role].keeps_features:
+            features[f"{role}-features"] = drawn.features
+    _require_place(candidate, declaration, scenes)
+    grid = require_one_grid(scenes)
+    if declaration.boxes:
+        features[declaration.boxes.role] = read_boxes(candidate.files, declaration.boxes, grid, decoders)
+    return Reading(scenes, features, facts)
+
+
+def _images(
+    candidate: Candidate, declaration: Declaration, decoders: DecoderPool
+) -> tuple[dict[str, Scene], dict[str, Any]]:
     scenes: dict[str, Scene] = {}
+    facts: dict[str, Any] = {}
+    for role in candidate.bands:
+        if image := declaration.image_of(role):
+            scenes[role], done = assemble(candidate, role, image, assembly_of(declaration.layout), decoders)
+            _refuse_empty(scenes[role].array, scenes[role].valid, candidate.id)
+            facts |= done
     for role, path in candidate.files.items():
-        if declaration.label and role == declaration.label.role:
-            scenes[role] = _label(path, declaration.label, decoders)
-        elif image := declaration.image_of(role):
+        if image := declaration.image_of(role):
             scenes[role] = _image(path, image, decoders)
-        if declaration.needs_crs and scenes[role].grid.crs is None:
-            raise BadScene(path, "has no CRS", "ask its maker, or set needs_crs: false if it has no place")
-    require_one_grid(scenes)
-    return scenes
+    return scenes, facts
+
+
+def _drawn(
+    candidate: Candidate, declaration: Declaration, scenes: Mapping[str, Scene], layers: Layers
+) -> dict[str, Drawn]:
+    """Labels that are features, on the grid of the first image."""
+    image = next(iter(scenes.values()), None)
+    drawn = [role for role, label in declaration.all_labels.items() if label.vectors and role in candidate.files]
+    if drawn and image is None:
+        raise BadScene(candidate.id, "has no image to draw features on", "declare the image in dataset.yaml")
+    return {
+        role: draw_label(candidate.files[role], declaration.all_labels[role], image, layers) for role in drawn if image
+    }
+
+
+def _require_place(candidate: Candidate, declaration: Declaration, scenes: Mapping[str, Scene]) -> None:
+    for role, scene in scenes.items():
+        if declaration.needs_crs and scene.grid.crs is None:
+            where = candidate.files.get(role, candidate.id)
+            raise BadScene(where, "has no CRS", "ask its maker, or set needs_crs: false if it has no place")
 
 
 def encodings(candidate: Candidate, declaration: Declaration) -> Mapping[str, Encoding]:
     """How each role is stored, as the declaration says."""
-    images = {role: declaration.image_of(role) for role in declaration.image_roles}
+    images = {role: declaration.image_of(role) for role in (*candidate.bands, *candidate.files)}
     stored = {role: _encoding(image.storage) for role, image in images.items() if image}
-    if declaration.label and declaration.label.role in candidate.files:
-        stored[declaration.label.role] = Encoding("uint8", nodata=NODATA_CODE)
-    return stored
+    labels = [role for role in declaration.all_labels if role in candidate.files]
+    return stored | dict.fromkeys(labels, Encoding("uint8", nodata=NODATA_CODE))
 
 
 def _encoding(storage: Storage) -> Encoding:
@@ -56,7 +113,7 @@ def _encoding(storage: Storage) -> Encoding:
 
 
 def _image(path: Path, image: ImageDeclaration, decoders: DecoderPool) -> Scene:
-    raw = _read(path, decoders)
+    raw = _read(path, decoders, image.variable)
     array = _declared_bands(raw, image, path)
     unseen = ~np.isfinite(array)
     for nodata in (raw.nodata, image.nodata):
@@ -65,7 +122,7 @@ def _image(path: Path, image: ImageDeclaration, decoders: DecoderPool) -> Scene:
     valid: NDArray[np.bool_] = np.asarray(~unseen.any(axis=0))
     _refuse_empty(array, valid, path)
     values = np.where(unseen, np.nan, array) * image.scale + image.offset
-    if isinstance(image, SensorDeclaration) and image.decibels:
+    if image.decibels:
         values = _intensity(values, path)
     _refuse_inexact(values[:, valid], image.storage, path)
     bands = tuple(canonical(name) for name in image.bands)
@@ -74,16 +131,19 @@ def _image(path: Path, image: ImageDeclaration, decoders: DecoderPool) -> Scene:
     return Scene(values.astype(np.float32), raw.grid, bands, image.unit, nodata=np.nan)  # type: ignore[arg-type]
 
 
-def _read(path: Path, decoders: DecoderPool) -> Scene:
+def _read(path: Path, decoders: DecoderPool, variable: str | None = None) -> Scene:
     """The stored numbers; refused where the file carries a scale of its own (it would be applied twice)."""
+    if path.suffix.lower() == SUFFIX:
+        return read_mat(path, variable, decoders.limits)
     if decoders.describe(path, name=str(path)).scaled:
         raise BadScene(path, "carries a scale or offset of its own", "declare it in dataset.yaml and unset it here")
     return decoders.open(path, name=str(path), decode=False)
 
 
 def _declared_bands(raw: Scene, image: ImageDeclaration, path: Path) -> NDArray[np.float64]:
-    """The declared bands in the declared order: by name where the file names them, else by position."""
-    unnamed = all(re.fullmatch(r"band\d+", name) for name in raw.bands)  # what the reader calls a band without a name
+    """The declared bands in the declared order: by name where the file names them rightly, else by position."""
+    nameless = all(re.fullmatch(r"band\d+", name) for name in raw.bands)  # what the reader calls a band without a name
+    unnamed = image.by_position or nameless
     if unnamed and len(raw.bands) != len(image.bands):
         raise BadScene(path, f"holds {len(raw.bands)} unnamed bands, {len(image.bands)} are declared", "mend the file")
     indexes = list(range(len(raw.bands))) if unnamed else band_indexes(image.bands, raw.bands, path)
@@ -97,7 +157,7 @@ def _intensity(decibels: NDArray[np.float64], path: Path) -> NDArray[np.float64]
     return np.asarray(np.power(10, decibels / 10))
 
 
-def _refuse_empty(array: Array, valid: NDArray[np.bool_], path: Path) -> None:
+def _refuse_empty(array: Array, valid: NDArray[np.bool_], path: object) -> None:
     if not valid.any():
         raise BadScene(path, "is empty: no pixel holds a value in every band", "fetch it again")
     seen = array[:, valid]
@@ -112,16 +172,22 @@ def _refuse_inexact(values: Array, storage: Storage, path: Path) -> None:
         raise BadScene(path, f"holds values between the steps of {storage.scale:g}", "store float32 in dataset.yaml")
 
 
-def _label(path: Path, label: LabelDeclaration, decoders: DecoderPool) -> Scene:
-    raw = _read(path, decoders)
-    if len(raw.bands) != 1:
-        raise BadScene(path, f"a label has one band, this one has {len(raw.bands)}", "mend the file")
-    found = np.unique(raw.array)
-    unknown = [float(value) for value in found if value not in label.values and value != raw.nodata]
-    if unknown:
-        shown = ", ".join(f"{value:g}" for value in unknown[:5])
-        raise BadScene(path, f"holds label values that are not declared: {shown}", "add them to label.values")
-    codes = np.full(raw.array.shape, NODATA_CODE, dtype=np.uint8)
-    for value, code in label.values.items():
-        codes[raw.array == value] = code
-    return Scene(codes, raw.grid, ("class",), "class", nodata=NODATA_CODE, classes=label.as_classes())
+def _labels(
+    candidate: Candidate, declaration: Declaration, scenes: Mapping[str, Scene], decoders: DecoderPool
+) -> dict[str, Scene]:
+    found = {}
+    for role, label in declaration.all_labels.items():
+        if role in candidate.files and not label.vectors:
+            scene = read_label(candidate.files[role], label, _read(candidate.files[role], decoders, label.variable))
+            found[role] = _placed(scene, scenes, candidate.files[role]) if label.like_image else scene
+    return found
+
+
+def _placed(label: Scene, scenes: Mapping[str, Scene], path: Path) -> Scene:
+    """A label that was published without a place, on the grid of the image that it was drawn on."""
+    image = next(iter(scenes.values()), label)
+    if label.grid.crs is not None:
+        return label
+    if label.grid.shape != image.grid.shape:
+        raise BadScene(path, f"has {label.grid.shape} pixels, its image {image.grid.shape}", "mend the file")
+    return replace(label, grid=image.grid)

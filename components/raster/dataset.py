@@ -20,7 +20,8 @@ from components.errors import LineageBroken
 from components.raster.atomic import PART, write_text
 from components.raster.cog import Encoding, write_scene
 from components.raster.items import item_of, read_item
-from components.raster.scene import Scene
+from components.raster.scene import Features, Scene
+from components.raster.vector_files import VECTORS, write_features
 
 MANIFEST, QUARANTINE = "manifest.json", "quarantine.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -34,6 +35,11 @@ class Source:
     place: str
     files: Mapping[str, Path]
     properties: Mapping[str, Any] = field(default_factory=dict)
+    vectors: Mapping[str, Path] = field(default_factory=dict)  # GeoParquet by role, see `vector_files`
+
+    def all_files(self, item: Path) -> tuple[Path, ...]:
+        """Its STAC item, its rasters and its vectors."""
+        return (item, *self.files.values(), *self.vectors.values())
 
 
 @dataclass(frozen=True)
@@ -52,23 +58,29 @@ def write_source(
     *,
     encodings: Mapping[str, Encoding] | None = None,
     properties: Mapping[str, Any] | None = None,
+    features: Mapping[str, Features] | None = None,
 ) -> Source:
     """The scenes by role as COGs under `scenes/<id>/` with the item `items/<id>.json`; replaces an older one.
+
+    ``features`` (boxes, polygons) go beside them as GeoParquet, one file a role.
 
     Raises:
         ValueError: if ``id`` or a role is no plain file name.
         BadScene: if a scene does not fit its encoding.
         OSError: if the folder cannot be written; nothing is registered then.
     """
-    for name in (id, *scenes):
+    features = features or {}
+    for name in (id, *scenes, *features):
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} must be letters, digits, dots, dashes and underscores")
-    item = item_of(id, place, scenes, encodings or {}, properties or {})
+    item = item_of(id, place, scenes, encodings or {}, properties or {}, tuple(features))
     home, registered = folder / "scenes" / id, folder / "items" / f"{id}.json"
     temporary = folder / f".{id}.{secrets.token_hex(4)}{PART}"
     try:
         for role, scene in scenes.items():
             write_scene(scene, temporary / f"{role}.tif", (encodings or {}).get(role))
+        for role, each in features.items():
+            write_features(each, temporary / f"{role}{VECTORS}")
         registered.unlink(missing_ok=True)
         shutil.rmtree(home, ignore_errors=True)
         home.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +88,8 @@ def write_source(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     write_text(registered, _as_json(item))
-    return Source(id, place, {role: home / f"{role}.tif" for role in scenes}, dict(properties or {}))
+    vectors = {role: home / f"{role}{VECTORS}" for role in features}
+    return Source(id, place, {role: home / f"{role}.tif" for role in scenes}, dict(properties or {}), vectors)
 
 
 def read_sources(folder: Path) -> tuple[Source, ...]:
@@ -87,14 +100,22 @@ def read_sources(folder: Path) -> tuple[Source, ...]:
     """
     sources = tuple(Source(*read_item(path)) for path in sorted((folder / "items").glob("*.json")))
     for source in sources:
-        for role, path in source.files.items():
+        for role, path in {**source.files, **source.vectors}.items():
             if not path.is_file():
                 raise LineageBroken(f"{folder}: {source.id} has no file for {role} ({path.name}); ingest it anew")
     return tuple(sorted(sources, key=lambda source: source.id))
 
 
-def finish(folder: Path, dataset: str, quarantined: Sequence[Quarantined] = ()) -> None:
+def finish(
+    folder: Path,
+    dataset: str,
+    quarantined: Sequence[Quarantined] = (),
+    *,
+    verified: Mapping[str, str] | None = None,
+) -> None:
     """The folder closed: leftovers of killed writes removed, the quarantine and the manifest written.
+
+    ``verified`` holds the SHA-256 of files (by name below the folder) that the caller has just checked.
 
     Raises:
         LineageBroken: if a file that an item names is missing.
@@ -105,7 +126,10 @@ def finish(folder: Path, dataset: str, quarantined: Sequence[Quarantined] = ()) 
     lost = sorted((asdict(each) for each in quarantined), key=lambda each: (each["name"], each["reason"]))
     fraction = len(lost) / max(len(lost) + len(sources), 1)
     write_text(folder / QUARANTINE, _as_json({"lost_fraction": round(fraction, 6), "quarantined": lost}))
-    files = {name: {"sha256": sha256(path), "bytes": path.stat().st_size} for name, path in _files(folder)}
+    known = verified or {}
+    files = {
+        name: {"sha256": known.get(name) or sha256(path), "bytes": path.stat().st_size} for name, path in _files(folder)
+    }
     write_text(folder / MANIFEST, _as_json({"dataset": dataset, "sources": len(sources), "files": files}))
 
 

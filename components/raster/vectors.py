@@ -52,8 +52,11 @@ def rasterise(
     classes: tuple[Class, ...] = (),
     unit: Unit = "class",
     background: float = 0,
+    all_touched: bool = False,
 ) -> Scene:
     """The features burnt onto the grid: a pixel takes the value of the last feature that covers its centre.
+
+    With ``all_touched`` it is enough that a feature touches the pixel.
 
     Values come from ``column`` of the table, 1 for None; ``background`` stands elsewhere. The type is uint8 where
     that holds all values, else int32 or float32.
@@ -71,7 +74,7 @@ def rasterise(
     array = np.full((1, *grid.shape), background, dtype)
     pairs = [(g, v) for g, v in zip(features.geometries, values.tolist(), strict=True) if not g.is_empty]
     if pairs:
-        burn.rasterize(pairs, out=array[0], transform=grid.transform)
+        burn.rasterize(pairs, out=array[0], transform=grid.transform, all_touched=all_touched)
     return Scene(array, grid, (column or "mask",), unit, classes=classes)
 
 

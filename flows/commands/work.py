@@ -20,7 +20,7 @@ Dataset = Annotated[str, typer.Argument(help="a folder of data/sources/", autoco
 
 def ingest(
     dataset: Dataset,
-    source: Annotated[Path, typer.Argument(help="folder of the raw files")],
+    source: Annotated[Path, typer.Argument(help="folder of the raw files, or where downloads are kept")],
     max_lost: Annotated[float, typer.Option(min=0, max=1, help="largest share that may be quarantined")] = 0.2,
     commit: Commit = "HEAD",
 ) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from components.errors import QualityFailed
+from components.ingestion.declaration import read_declaration
+from components.ingestion.mirror import mirror
 from components.lineage.pipeline import Pipeline
 from components.lineage.transfer import materialise, track
-from components.settings import load_settings
+from components.settings import Settings, load_settings
 from flows.artifacts import publish, show_lineage, show_text
-from flows.steps.workplace import finish, run_module, run_stage, workplace
+from flows.steps.workplace import finish, run_module, run_stage, store, workplace
 
 
 def ingest(dataset: str, source: str, max_lost: float, commit: str) -> dict[str, Any]:
@@ -20,13 +23,27 @@ def ingest(dataset: str, source: str, max_lost: float, commit: str) -> dict[str,
     with workplace(f"ingest-{dataset}", commit) as place:
         if (place.path / f"{raw}.dvc").is_file():
             materialise(place, Pipeline(place.path), [raw])
-        limits = json.dumps(asdict(load_settings().ingest_limits))
+        settings = load_settings()
+        limits = json.dumps(asdict(settings.ingest_limits))
+        fetched = _mirrored(place.path / "data" / "sources" / dataset, Path(source), settings)
         options = ("--max-lost", str(max_lost), "--limits", limits)
         said = run_module(place, "components.ingestion", dataset, source, *options)
         track(place, raw)
         done = finish(place, dataset, [], "ingest")
-    show_text(dataset, "ingest", f"### Ingestion of {dataset}\n\n```json\n{said}\n```\n")
+    show_text(dataset, "ingest", f"### Ingestion of {dataset}\n\n{fetched}```json\n{said}\n```\n")
     return done
+
+
+def _mirrored(dataset: Path, folder: Path, settings: Settings) -> str:
+    """What a bucket gave, in a sentence; nothing where the dataset has no bucket."""
+    declared = read_declaration(dataset).source
+    if declared is None:
+        return ""
+    report = mirror(store(settings, declared.bucket), declared.prefix, folder)
+    return (
+        f"{report.fetched} objects fetched, {report.unchanged} unchanged, {report.removed} gone, "
+        f"{len(report.refused)} refused: {', '.join(report.refused) or 'none'}\n\n"
+    )
 
 
 def check_labels(dataset: str, commit: str) -> dict[str, Any]:

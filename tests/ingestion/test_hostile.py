@@ -20,6 +20,8 @@ CASES = {
     "a bomb": (hostile.sparse(64, 64, 2, "float32", blockxsize=16384, blockysize=16384), "in one block"),
     "a truncated file": (hostile.truncated(), "truncated"),
     "a rotated grid": (hostile.refused()["rotated"][0], "rotated"),
+    "a south-up grid": (hostile.refused()["south-up"][0], "not north-up"),
+    "a grid across 180 degrees": (hostile.refused()["across the antimeridian"][0], "crosses the antimeridian"),
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from rasterio.crs import CRS
 
 from components.errors import TooMuchLost
 from components.ingestion.__main__ import main
@@ -280,3 +281,24 @@ def test_the_command_says_what_it_did_and_its_exit_code_is_honest(clean, tmp_pat
     shutil.rmtree(folder / "post")
     assert main(["toy", str(folder), "--root", str(tmp_path)]) == 1
     assert "no such folder" in capsys.readouterr().err
+
+
+def test_the_reasons_in_the_quarantine_name_no_place_of_this_machine(clean):
+    folder, dataset = clean
+    _negative(folder)
+    reason = ingest(folder, dataset).quarantined[0].reason
+    assert reason.startswith("b_2/before.tif: values of ")
+
+
+def test_scenes_of_several_zones_and_of_a_pole_lie_side_by_side_in_their_own_crs(tmp_path):
+    grids = {
+        "a_1": make_grid((24, 20)),
+        "b_2": make_grid((24, 20), CRS.from_epsg(32632), corner=(300000.0, 5000000.0)),
+        "c_3": make_grid((24, 20), CRS.from_epsg(3031), corner=(850000.0, -120000.0)),
+    }
+    for seed, (name, grid) in enumerate(grids.items()):
+        write_triple(tmp_path / "source", name, seed, grid)
+    dataset = declare(tmp_path)
+    ingest(tmp_path / "source", dataset)
+    for source in read_sources(dataset / "raw"):
+        assert read_scene(source.files["before"]).grid.same_as(grids[source.id])

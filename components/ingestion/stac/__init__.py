@@ -1,0 +1,1 @@
+"""Scenes from STAC APIs: search, what an item says of its bands, download."""

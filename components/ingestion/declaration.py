@@ -62,6 +62,26 @@ class PatternLayout(Params):
         return self
 
 
+class SeriesLayout(Params):
+    """Dated radar files at any depth; each part of the ground (burst, frame) with all its dates is one source.
+
+    ``name`` matches the path below the folder, with the groups `date` and, where names say so, `band`, `part` and
+    `orbit`. Roles are `date-YYYYMMDD`. ``id`` and ``place`` are made of `part` and `orbit`.
+    """
+
+    kind: Literal["series"]
+    name: Pattern
+    id: str = "{part}"
+    place: str = "{part}"
+    least_dates: int = Field(2, ge=2, description="a part with fewer whole dates is left out")
+
+    @model_validator(mode="after")
+    def _names_dates(self) -> Self:
+        if "date" not in re.compile(self.name).groupindex:
+            raise ValueError("name needs a group (?P<date>...)")
+        return self
+
+
 class Storage(Params):
     """How pixels are stored: stored number x `scale` = value. Only what this holds exactly is accepted."""
 
@@ -127,7 +147,7 @@ class Declaration(Params):
     unit: UnitName = "digital_number"
     pixel_size_m: float | None = Field(None, gt=0, description="about; None: unknown")
     needs_crs: bool = True
-    layout: Annotated[FolderLayout | PatternLayout, Field(discriminator="kind")] | None = None
+    layout: Annotated[FolderLayout | PatternLayout | SeriesLayout, Field(discriminator="kind")] | None = None
     image: ImageDeclaration | None = None
     label: LabelDeclaration | None = None
     properties: Mapping[str, str] = Field(default_factory=dict, description="kept with each scene, from the file name")
@@ -139,12 +159,6 @@ class Declaration(Params):
         if (self.layout is None or self.image is None) and self.simulation is None:
             raise ValueError("needs either layout and image (a source folder) or simulation (a seed)")
         return self
-
-    @property
-    def image_roles(self) -> tuple[str, ...]:
-        """Roles that hold images, in the order of the layout."""
-        label = self.label.role if self.label else None
-        return tuple(role for role in (self.layout.roles if self.layout else ()) if role != label)
 
     @property
     def digest(self) -> str:

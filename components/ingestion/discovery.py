@@ -41,6 +41,8 @@ def discover(folder: Path, declaration: Declaration) -> tuple[list[Candidate], l
     layout = declaration.layout
     if layout is None:
         raise BadParams(declaration.name, "layout: this dataset is simulated, it has no source folder")
+    if layout.kind == "series":
+        raise BadParams(declaration.name, "layout: dates are found by discover_series")
     grouped: dict[str, list[_Found]] = {}
     quarantined: list[Quarantined] = []
     for role, path in _listed(folder, layout):
@@ -50,7 +52,7 @@ def discover(folder: Path, declaration: Declaration) -> tuple[list[Candidate], l
             quarantined.append(Quarantined(_relative(path, folder), "the name does not match the layout's pattern"))
             continue
         groups = {name: text or "" for name, text in match.groupdict().items()}
-        grouped.setdefault(_filled(layout.id, groups), []).append(_Found(role, path, groups))
+        grouped.setdefault(filled(layout.id, groups), []).append(_Found(role, path, groups))
     candidates = []
     for name, found in sorted(grouped.items()):
         problem = _problem(name, found, layout)
@@ -76,7 +78,12 @@ def _role_of(text: str, layout: FolderLayout | PatternLayout) -> str | None:
     return next((role for role, expected in layout.roles.items() if expected == text), None)
 
 
-def _filled(template: str, groups: Mapping[str, str]) -> str:
+def filled(template: str, groups: Mapping[str, str]) -> str:
+    """The template with the groups of a file name.
+
+    Raises:
+        BadParams: if it asks for a group that there is not.
+    """
     try:
         return template.format_map(groups)
     except KeyError as error:
@@ -106,9 +113,9 @@ def _candidate(
     groups = found[0].groups
     return Candidate(
         id=name,
-        place=_filled(layout.place, groups),
+        place=filled(layout.place, groups),
         files={role: next(each.path for each in found if each.role == role) for role in layout.roles},
-        properties={key: _filled(text, groups) for key, text in declaration.properties.items()},
+        properties={key: filled(text, groups) for key, text in declaration.properties.items()},
     )
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import ServiceUnavailable, SwathError, TooMuchLost
-from components.ingestion.declaration import Declaration, read_declaration
+from components.ingestion.declaration import Declaration, SeriesLayout, read_declaration
 from components.ingestion.discovery import Candidate, discover
 from components.ingestion.reading import encodings, read_candidate
+from components.ingestion.series import SeriesCandidate, discover_series, read_series
 from components.raster.dataset import MANIFEST, Quarantined, Source, finish, sha256, write_source
 from components.raster.decoding import DecoderPool
 from components.raster.items import read_item
@@ -79,11 +80,13 @@ def ingest(
 
     Raises:
         BadParams: if the declaration is wrong or the folder does not have the declared layout.
+        BadScene, NotEnoughData: if a folder of dates is not there, mixes orbits or holds no file of the pattern.
         TooMuchLost: if more than ``max_lost`` (default: the declaration's) was quarantined.
         ServiceUnavailable: if the child process cannot be started.
     """
     declaration = read_declaration(dataset)
-    candidates, quarantined = discover(source_folder, declaration)
+    dated = isinstance(declaration.layout, SeriesLayout)
+    candidates, quarantined = (discover_series if dated else discover)(source_folder, declaration)
     raw = dataset / RAW
     ingested, skipped, refused = _brought_in(candidates, declaration, raw, limits or LIMITS, progress)
     quarantined += [Quarantined(name, _portable(reason, source_folder)) for name, reason in refused]
@@ -117,7 +120,7 @@ def _brought_in(
                 skipped.append(candidate.id)
             else:
                 try:
-                    _write(candidate, declaration, raw, read_candidate(candidate, declaration, decoders), properties)
+                    _write(candidate, declaration, raw, _read(candidate, declaration, decoders), properties)
                     ingested.append(candidate.id)
                 except ServiceUnavailable:  # no fault of this candidate
                     raise
@@ -126,6 +129,12 @@ def _brought_in(
             if progress:
                 progress(index + 1, len(candidates), candidate.id)
     return ingested, skipped, refused
+
+
+def _read(candidate: Candidate, declaration: Declaration, decoders: DecoderPool) -> Mapping[str, Scene]:
+    if isinstance(candidate, SeriesCandidate):
+        return read_series(candidate, declaration, decoders)
+    return read_candidate(candidate, declaration, decoders)
 
 
 def _write(
@@ -140,7 +149,7 @@ def _write(
         candidate.id,
         candidate.place,
         scenes,
-        encodings=encodings(candidate, declaration),
+        encodings=encodings(scenes, declaration),
         properties=properties,
     )
 

@@ -33,41 +33,45 @@ def read_candidate(candidate: Candidate, declaration: Declaration, decoders: Dec
         if declaration.label and role == declaration.label.role:
             scenes[role] = _label(path, declaration.label, decoders)
         elif declaration.image:
-            scenes[role] = _image(path, declaration.image, decoders)
+            scenes[role] = image(path, declaration.image, decoders)
         if declaration.needs_crs and scenes[role].grid.crs is None:
             raise BadScene(path, "has no CRS", "ask its maker, or set needs_crs: false if it has no place")
     require_one_grid(scenes)
     return scenes
 
 
-def encodings(candidate: Candidate, declaration: Declaration) -> Mapping[str, Encoding]:
+def encodings(scenes: Mapping[str, Scene], declaration: Declaration) -> Mapping[str, Encoding]:
     """How each role is stored, as the declaration says."""
-    stored = {role: _encoding(declaration.image.storage) for role in declaration.image_roles if declaration.image}
-    if declaration.label and declaration.label.role in candidate.files:
-        stored[declaration.label.role] = Encoding("uint8", nodata=NODATA_CODE)
-    return stored
+    label = declaration.label.role if declaration.label else None
+    stored = {role: _encoding(declaration.image.storage) for role in scenes if declaration.image and role != label}
+    return stored | {role: Encoding("uint8", nodata=NODATA_CODE) for role in scenes if role == label}
 
 
 def _encoding(storage: Storage) -> Encoding:
     return Encoding(storage.dtype, scale=storage.scale, nodata=storage.nodata)
 
 
-def _image(path: Path, image: ImageDeclaration, decoders: DecoderPool) -> Scene:
+def image(path: Path, declared: ImageDeclaration, decoders: DecoderPool) -> Scene:
+    """The declared bands of one file in physical units; NaN where a band holds no value.
+
+    Raises:
+        SwathError: if the file is broken, empty, lacks a band, or holds numbers that the storage cannot.
+    """
     raw = _read(path, decoders)
-    array = _declared_bands(raw, image, path)
+    array = _declared_bands(raw, declared, path)
     unseen = ~np.isfinite(array)
-    for nodata in (raw.nodata, image.nodata):
+    for nodata in (raw.nodata, declared.nodata):
         if nodata is not None and not np.isnan(nodata):
             unseen |= array == nodata
     valid: NDArray[np.bool_] = np.asarray(~unseen.any(axis=0))
     _refuse_empty(array, valid, path)
-    values = array * image.scale + image.offset
-    _refuse_inexact(values[:, valid], image.storage, path)
-    bands = tuple(canonical(name) for name in image.bands)
-    if image.storage.nodata is None and not unseen.any():
-        return Scene(values.astype(image.storage.dtype), raw.grid, bands, image.unit)  # type: ignore[arg-type]
+    values = array * declared.scale + declared.offset
+    _refuse_inexact(values[:, valid], declared.storage, path)
+    bands = tuple(canonical(name) for name in declared.bands)
+    if declared.storage.nodata is None and not unseen.any():
+        return Scene(values.astype(declared.storage.dtype), raw.grid, bands, declared.unit)  # type: ignore[arg-type]
     stored = np.where(unseen, np.nan, values).astype(np.float32)
-    return Scene(stored, raw.grid, bands, image.unit, nodata=np.nan)  # type: ignore[arg-type]
+    return Scene(stored, raw.grid, bands, declared.unit, nodata=np.nan)  # type: ignore[arg-type]
 
 
 def _read(path: Path, decoders: DecoderPool) -> Scene:

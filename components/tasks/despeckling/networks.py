@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from components.errors import NotEnoughData, VersionCorrupt
 from components.inference.method import Arguments, Outputs
 from components.inference.tiled import predict_whole
-from components.raster.radiometry import log_mean
 from components.raster.scene import Scene, Value
 from components.tasks.bundle import load_module
-from components.tasks.despeckling.losses import HistogramLoss, l1_log, l2_log, likelihood
+from components.tasks.despeckling.losses import HistogramLoss, l1_log, l2_amplitude, l2_log, likelihood, log_bias
 from components.tasks.despeckling.options import MethodOptions
 from components.tasks.despeckling.scenes import OTHER, STABLE, answer, noisy_of
 from components.tasks.seam import Batch, Sample, Samples, State
@@ -26,7 +25,7 @@ from models.dilated_residual import RECEPTIVE_PX, STRIDE_PX, DilatedResidual
 SPREAD = 6.0  # how many deviations from the centre a logarithm may lie: an intensity of 0 has none
 STATISTICS_SAMPLES = 64  # training windows that centre and scale are taken from
 HISTOGRAM_SPREAD, HISTOGRAM_L2 = 4.0, 0.1  # reach of its bins in deviations; the share of l2 that goes with it
-POINTWISE = {"l1": l1_log, "l2": l2_log, "likelihood": likelihood}
+POINTWISE = {"l1": l1_log, "l2": l2_log, "likelihood": likelihood, "amplitude": l2_amplitude}
 
 
 class DespecklingNetwork:
@@ -110,11 +109,11 @@ class DespecklingNetwork:
         """
         centre, scale = (torch.as_tensor(each, device=batch["other"].device) for each in self._statistics)
         said, target, seen = module(batch["noisy"]).float(), batch["other"], batch["stable"]
-        looks, name = self.options.assumed_looks, self.options.loss
+        looks, name = self.options.target_looks, self.options.loss
         if name != "histogram":
             return {name: POINTWISE[name](said * scale + centre, target, seen, looks)}
         alike = HistogramLoss(-HISTOGRAM_SPREAD, HISTOGRAM_SPREAD)
-        unbiased = (target - log_mean(looks) - centre) / scale
+        unbiased = (target - log_bias(looks) - centre) / scale
         pointwise = HISTOGRAM_L2 * l2_log(said * scale + centre, target, seen, looks)
         return {"histogram": alike(said, unbiased, seen), "l2": pointwise}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,19 +32,19 @@ def scatter(raw: Image, smooth: Image, truth: Image, area: NDArray[np.bool_], pr
 
 def pooled(rows: Sequence[Values], name: str) -> tuple[float, float] | None:
     """Mean and variance from the sums of all rows; None of fewer than two pixels."""
-    count, total, squares = (sum(float(np.sum(row[f"{name}.{key}"])) for row in rows) for key in SUMS)
+    # Plain lists: a bootstrap does this some ten thousand times.
+    count, total, squares = (sum(_column(rows, f"{name}.{key}")) for key in SUMS)
     if count < 2:
         return None
     mean = total / count
     return mean, max(squares / count - mean**2, 0.0)
 
 
+def _column(rows: Sequence[Values], name: str) -> list[float]:
+    return cast("list[float]", [row[name] for row in rows])
+
+
 def mean_of(rows: Sequence[Values], name: str) -> float | None:
-    """The mean of all numbers of that name; None where there is none."""
-    values = [each for row in rows for each in _numbers(row, name)]
+    """The mean of all numbers in the lists of that name; None where there is none."""
+    values = [each for row in rows for each in cast("tuple[float, ...]", row[name])]
     return float(np.mean(values)) if values else None
-
-
-def _numbers(row: Values, name: str) -> tuple[float, ...]:
-    found = row[name]
-    return found if isinstance(found, tuple) else (found,)

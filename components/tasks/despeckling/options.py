@@ -58,6 +58,9 @@ class MethodOptions(Params):
     width: int = Field(64, ge=1, description="channels of the network")
     crop_px: int = Field(64, ge=33)
     crops: int = Field(100_000, ge=1, description="distinct training pairs; passes repeat after them")
+    level: Literal["kept", "matched"] = Field(
+        "kept", description="matched: the other date of a pair is brought to the level of the first, window by window"
+    )
     lag_dates: int | None = Field(None, ge=1, description="how many dates apart a pair may lie; null: any")
 
     @model_validator(mode="after")

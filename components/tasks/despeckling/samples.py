@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.raster.radiometry import in_unit
-from components.raster.scene import Scene, Stack
+from components.raster.scene import Array, Scene, Stack
 from components.tasks.chips import Chip, Prepared, Split
 from components.tasks.despeckling.crops import Turn, crop_window
 from components.tasks.despeckling.options import MethodOptions
@@ -37,7 +37,8 @@ class Pairs:
     """Windows of two dates of one place, turned and flipped: a function of seed and index alone.
 
     The target `other` is the second date; `stable` is 1 where both dates show the same ground, band by band, and 0
-    where they do not: there nothing can be learnt. Dates are at most ``lag_dates`` apart, in either order.
+    where they do not: there nothing can be learnt. Dates are at most ``lag_dates`` apart, in either order. With `level`
+    matched the second date is first brought to the level of the first.
     """
 
     def __init__(self, prepared: Prepared, ids: tuple[str, ...], options: MethodOptions, seed: int) -> None:
@@ -55,6 +56,8 @@ class Pairs:
         one, other = self._dates(len(series.dates), rng)
         turn = Turn.drawn(rng)
         first, second = (in_unit(series.scene(date), "intensity") for date in (one, other))
+        if self.options.level == "matched":
+            second = second.with_array(_matched(second.array, first.array))
         looks, area = self.options.assumed_looks, self.options.oversampling**2
         same = np.stack([stable(*bands, looks, area) for bands in zip(first.array, second.array, strict=True)])
         scenes = {NOISY: series.scene(one), OTHER: second, STABLE: _mask(first, same)}
@@ -88,6 +91,18 @@ def samples_of(prepared: Prepared, split: Split, options: MethodOptions, seed: i
         return Pairs(prepared, ids, options, seed)
     known = all(REFLECTIVITY in prepared.chip(each).targets for each in ids)
     return LastDates(prepared, ids) if known else LeftOut(prepared, ids, options)
+
+
+def _matched(array: Array, like: Array) -> Array:
+    """Each band times the median ratio to ``like``: rain and wind change the level of a whole window at once.
+
+    Without this a network learns the mean level of all dates, which the brightest ones decide.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        apart = np.log(like) - np.log(array)
+    known = [band[np.isfinite(band)] for band in apart]
+    gains = [np.exp(np.median(band)) if band.size else 1.0 for band in known]
+    return np.asarray(array * np.array(gains)[:, None, None], dtype=array.dtype)
 
 
 def _series(chip: Chip) -> Stack:

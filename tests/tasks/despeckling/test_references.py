@@ -195,3 +195,20 @@ def test_halves_of_a_source_are_places_with_a_gap(tmp_path):
 def test_drawn_speckle_needs_looks():
     with pytest.raises(BadParams, match="looks"):
         TASK.methods(params(name="lee", speckle="drawn", looks=None))
+
+
+def test_a_matched_pair_has_one_level_and_keeps_its_brighter_date_stable(prepared, tmp_path):
+    series = prepared.chip("a").inputs["series"]
+    array = series.array.copy()
+    array[::2] *= 3  # rain on every second date
+    chip = Chip("a", "a", "a", Window(0, 0, SIDE, SIDE), {"series": replace(series, array=array)})
+    wet = pack(iter([chip]), tmp_path).of(params().split.folds()[0])
+    jumps, shares = {}, {}
+    for level in ("kept", "matched"):
+        pairs = [TASK.samples(wet, "train", params(level=level, lag_dates=1))[index] for index in range(10)]
+        apart = [np.log(pair.targets["other"].array / pair.inputs["noisy"].array) for pair in pairs]
+        jumps[level] = np.mean([abs(np.median(each)) for each in apart])
+        shares[level] = np.mean([pair.targets["stable"].array.mean() for pair in pairs])
+    assert jumps["kept"] == pytest.approx(np.log(3), abs=0.1)
+    assert jumps["matched"] < 0.02
+    assert shares["matched"] > 0.8 > 0.1 > shares["kept"]

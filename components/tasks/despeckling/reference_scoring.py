@@ -29,8 +29,8 @@ LISTS = (PRIMARY, "ssim", EDGE, TARGET)
 AXES: tuple[Literal[0], Literal[1]] = (0, 1)
 ALL = "stable."  # sums over all stable pixels, textured or even
 BLOCK_PX = 25  # the bootstrap unit: on real ground neighbours are alike for some hundred metres
-EVEN_PX, EVEN_VARIATION = 7, 0.12  # windows of a reference that varies by no more than what is left of its speckle
-LEAST_STABLE, MOST_EVEN = 0.5, 0.1  # shares of a block: else it has no PSNR
+EVEN_PX, EVEN_VARIATION = 7, 0.16  # windows of a reference that varies by little more than its speckle: sea, 20 dates
+LEAST_STABLE, MOST_EVEN = 0.5, 0.5  # shares of a block: else it has no PSNR
 EDGE_SHARE = 0.1  # of the neighbours, those that differ most in the reference
 TARGET_PX, TARGET_CONTRAST = 7, 4.0  # a local maximum that is so many times brighter than the mean around it
 

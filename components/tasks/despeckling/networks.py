@@ -25,6 +25,7 @@ from models.dilated_residual import RECEPTIVE_PX, STRIDE_PX, DilatedResidual
 SPREAD = 6.0  # how many deviations from the centre a logarithm may lie: an intensity of 0 has none
 STATISTICS_SAMPLES = 64  # training windows that centre and scale are taken from
 HISTOGRAM_SPREAD, HISTOGRAM_L2 = 4.0, 0.1  # reach of its bins in deviations; the share of l2 that goes with it
+TURNS = tuple((quarters, flip) for flip in (False, True) for quarters in range(4))
 POINTWISE = {"l1": l1_log, "l2": l2_log, "likelihood": likelihood, "amplitude": l2_amplitude}
 
 
@@ -59,9 +60,12 @@ class DespecklingNetwork:
         return (self._standardised(noisy.array),), noisy
 
     def compute(self, arguments: tuple[Tensor, ...]) -> Tensor:
-        """Standardised log R (B, band, rows, cols)."""
-        said: Tensor = self.module(*arguments)
-        return said.float()
+        """Standardised log R (B, band, rows, cols), the mean over all turns of the options."""
+        (seen,) = arguments
+        said: Tensor = self.module(seen).float()
+        for quarters, flip in TURNS[1 : self.options.turns]:
+            said += _unturned(self.module(_turned(seen, quarters, flip)).float(), quarters, flip)
+        return said / self.options.turns
 
     def decode(self, context: Scene, said: NDArray[np.float32]) -> Outputs:
         """Filtered intensity and ratio of a tile."""
@@ -148,6 +152,15 @@ class DespecklingNetwork:
     def _standardised(self, intensity: NDArray[np.floating]) -> NDArray[np.float32]:
         centre, scale = self._statistics
         return np.asarray(np.nan_to_num((self._logarithm(intensity) - centre) / scale, nan=0.0), np.float32)
+
+
+def _turned(images: Tensor, quarters: int, flip: bool) -> Tensor:
+    turned = torch.rot90(images, quarters, (-2, -1))
+    return turned.flip(-1) if flip else turned
+
+
+def _unturned(images: Tensor, quarters: int, flip: bool) -> Tensor:
+    return torch.rot90(images.flip(-1) if flip else images, -quarters, (-2, -1))
 
 
 def _array(sample: Sample, name: str) -> NDArray[np.float32]:

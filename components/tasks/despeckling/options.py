@@ -56,6 +56,7 @@ class MethodOptions(Params):
     )
 
     width: int = Field(64, ge=1, description="channels of the network")
+    turns: Literal[1, 8] = Field(1, description="8: answers are means over the eight turns and flips of a scene")
     crop_px: int = Field(64, ge=33)
     crops: int = Field(100_000, ge=1, description="distinct training pairs; passes repeat after them")
     level: Literal["kept", "matched"] = Field(

@@ -53,16 +53,20 @@ class LeftOut:
 
 
 class DrawnScenes:
-    """Chips as scenes of drawn speckle, ``draws`` times each; the mean over dates (`reference`) is the truth."""
+    """Chips as scenes of drawn speckle; the mean over dates (`reference`) is the truth.
+
+    Each ``draws`` times to test, a fifth as often to validate: that is done after every epoch.
+    """
 
     def __init__(self, prepared: Prepared, ids: tuple[str, ...], options: MethodOptions, seed: tuple[int, int]) -> None:
         self.prepared, self.ids, self.options, self.seed = prepared, ids, options, seed
+        self.draws = options.draws if seed[1] == TEST else max(options.draws // 5, 1)
 
     def __len__(self) -> int:
-        return len(self.ids) * self.options.draws
+        return len(self.ids) * self.draws
 
     def __getitem__(self, index: int) -> Sample:
-        at, draw = divmod(index, self.options.draws)
+        at, draw = divmod(index, self.draws)
         chip = self.prepared.chip(self.ids[at])
         truth = mean_intensity(in_unit(_series(chip), "intensity"))
         rng = np.random.default_rng((*self.seed, index))

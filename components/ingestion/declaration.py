@@ -11,7 +11,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from components.errors import BadParams
-from components.ingestion.layouts import FolderLayout, PatternLayout, StacLayout, TreeLayout
+from components.ingestion.layouts import FolderLayout, PatternLayout, SeriesLayout, StacLayout, TreeLayout
 from components.ingestion.published import expanded
 from components.ingestion.roles import BoxesDeclaration, ImageDeclaration, LabelDeclaration, UnitName, is_unset
 from components.tasks.params import Params, first_problem
@@ -44,7 +44,13 @@ class Declaration(Params):
     pixel_size_m: float | None = Field(None, gt=0, description="about; None: unknown")
     needs_crs: bool = True
     source: BucketSource | None = Field(None, description="where the files lie, if not in a folder already")
-    layout: Annotated[FolderLayout | PatternLayout | StacLayout | TreeLayout, Field(discriminator="kind")] | None = None
+    layout: (
+        Annotated[
+            FolderLayout | PatternLayout | SeriesLayout | StacLayout | TreeLayout,
+            Field(discriminator="kind"),
+        ]
+        | None
+    ) = None
     image: ImageDeclaration | None = Field(None, description="of every role that holds an image, but for `images`")
     images: Mapping[str, ImageDeclaration] = Field(
         default_factory=dict, exclude_if=is_unset, description="role -> its own image section"

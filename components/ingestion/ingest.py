@@ -15,9 +15,10 @@ from components.ingestion.declaration import Declaration, read_declaration
 from components.ingestion.digests import Digests
 from components.ingestion.discovery import discover
 from components.ingestion.download import Manners
-from components.ingestion.layouts import StacLayout
+from components.ingestion.layouts import SeriesLayout, StacLayout
 from components.ingestion.reading import Reading, encodings, read_candidate
 from components.ingestion.report import IngestReport
+from components.ingestion.series import SeriesCandidate, discover_series, read_series
 from components.ingestion.stac.source import discover_stac
 from components.ingestion.standing import intact_sources, provenance_of
 from components.ingestion.vector_labels import Layers
@@ -62,6 +63,7 @@ def ingest(
 
     Raises:
         BadParams: if the declaration is wrong or the folder does not have the declared layout.
+        BadScene, NotEnoughData: if a folder of dates is not there, mixes orbits or holds no file of the pattern.
         TooMuchLost: if more than ``max_lost`` (default: the declaration's) was quarantined.
         ServiceUnavailable: if the child process cannot be started.
     """
@@ -99,6 +101,8 @@ def _found(folder: Path, declaration: Declaration, limits: OpenLimits) -> Discov
     if isinstance(declaration.layout, StacLayout):
         manners = Manners(downloads=declaration.layout.downloads, most_bytes=limits.file_bytes)
         found = discover_stac(folder, declaration, manners=manners)
+    elif isinstance(declaration.layout, SeriesLayout):
+        found = Discovery(*discover_series(folder, declaration))
     else:
         found = Discovery(*discover(folder, declaration))
     return replace(found, candidates=[_labelled(each, folder, declaration) for each in found.candidates])
@@ -133,7 +137,7 @@ def _brought_in(
     with DecoderPool(limits, CHILD, workers=1) as decoders:
         for index, (candidate, properties) in enumerate(todo, done + 1):
             try:
-                read = read_candidate(candidate, declaration, decoders, layers)
+                read = _read(candidate, declaration, decoders, layers)
                 _write(candidate, declaration, raw, read, {**properties, **read.facts})
                 outcome.ingested.append(candidate.id)
             except ServiceUnavailable:  # no fault of this candidate
@@ -162,6 +166,12 @@ def _changed(
     return changed
 
 
+def _read(candidate: Candidate, declaration: Declaration, decoders: DecoderPool, layers: Layers) -> Reading:
+    if isinstance(candidate, SeriesCandidate):
+        return read_series(candidate, declaration, decoders)
+    return read_candidate(candidate, declaration, decoders, layers)
+
+
 def _write(
     candidate: Candidate,
     declaration: Declaration,
@@ -175,7 +185,7 @@ def _write(
         candidate.place,
         read.scenes,
         features=read.features,
-        encodings=encodings(candidate, declaration),
+        encodings=encodings(read.scenes, declaration),
         properties=properties,
     )
 

@@ -123,3 +123,28 @@ class StacLayout(Params):
     def roles(self) -> Mapping[str, str]:
         """The one role that a search fills."""
         return {self.role: self.role}
+
+
+class SeriesLayout(Params):
+    """Dated radar files at any depth; each part of the ground (burst, frame) with all its dates is one source.
+
+    ``name`` matches the path below the folder, with the groups `date` and, where names say so, `band`, `part` and
+    `orbit`. Roles are `date-YYYYMMDD`. ``id`` and ``place`` are made of `part` and `orbit`.
+    """
+
+    kind: Literal["series"]
+    name: Pattern
+    id: str = "{part}"
+    place: str = "{part}"
+    least_dates: int = Field(2, ge=2, description="a part with fewer whole dates is left out")
+
+    @model_validator(mode="after")
+    def _names_dates(self) -> Self:
+        if "date" not in re.compile(self.name).groupindex:
+            raise ValueError("name needs a group (?P<date>...)")
+        return self
+
+    @property
+    def roles(self) -> Mapping[str, str]:
+        """None is known before the dates are found."""
+        return {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ def _images(
             facts |= done
     for role, path in candidate.files.items():
         if image := declaration.image_of(role):
-            scenes[role] = _image(path, image, decoders)
+            scenes[role] = read_image(path, image, decoders)
     return scenes, facts
 
 
@@ -100,11 +100,11 @@ def _require_place(candidate: Candidate, declaration: Declaration, scenes: Mappi
             raise BadScene(where, "has no CRS", "ask its maker, or set needs_crs: false if it has no place")
 
 
-def encodings(candidate: Candidate, declaration: Declaration) -> Mapping[str, Encoding]:
+def encodings(roles: Collection[str], declaration: Declaration) -> Mapping[str, Encoding]:
     """How each role is stored, as the declaration says."""
-    images = {role: declaration.image_of(role) for role in (*candidate.bands, *candidate.files)}
+    images = {role: declaration.image_of(role) for role in roles}
     stored = {role: _encoding(image.storage) for role, image in images.items() if image}
-    labels = [role for role in declaration.all_labels if role in candidate.files]
+    labels = [role for role in declaration.all_labels if role in roles]
     return stored | dict.fromkeys(labels, Encoding("uint8", nodata=NODATA_CODE))
 
 
@@ -112,7 +112,12 @@ def _encoding(storage: Storage) -> Encoding:
     return Encoding(storage.dtype, scale=storage.scale, nodata=storage.nodata)
 
 
-def _image(path: Path, image: ImageDeclaration, decoders: DecoderPool) -> Scene:
+def read_image(path: Path, image: ImageDeclaration, decoders: DecoderPool) -> Scene:
+    """The declared bands of one file in physical units; NaN where a band holds no value.
+
+    Raises:
+        SwathError: if the file is broken, empty, lacks a band, or holds numbers that the storage cannot.
+    """
     raw = _read(path, decoders, image.variable)
     array = _declared_bands(raw, image, path)
     unseen = ~np.isfinite(array)

@@ -151,6 +151,32 @@ class Fidelity:
         Raises:
             ValueError: if the shapes differ.
         """
+        map = FidelityMap.of(truth, filtered, domain, area)
+        return None if map is None else map.within(np.ones(map.seen.shape, bool))
+
+
+@dataclass(frozen=True)
+class FidelityMap:
+    """What `Fidelity` is made of, pixel by pixel ``(row, col)``, so that parts of one image share its peak.
+
+    ``error``: squared differences in the domain. ``ssim``: NaN where the window is not whole. ``seen``: what counts.
+    """
+
+    error: Floats
+    ssim: Floats
+    seen: NDArray[np.bool_]
+    domain: Domain
+    peak: float
+
+    @classmethod
+    def of(
+        cls, truth: ArrayLike, filtered: ArrayLike, domain: Domain = "amplitude", area: ArrayLike | None = None
+    ) -> FidelityMap | None:
+        """The map of an image; None where no pixel counts.
+
+        Raises:
+            ValueError: if the shapes differ.
+        """
         true, said, seen = _pixels(truth, filtered, area)
         if domain == "db":
             seen &= (true > 0) & (said > 0)
@@ -160,19 +186,28 @@ class Fidelity:
         top = float(np.percentile(true[seen], PEAK_PERCENTILE))
         peak = top - float(np.percentile(true[seen], 100 - PEAK_PERCENTILE)) if domain == "db" else top
         true, said = np.minimum(true, top), np.minimum(said, top)
-        error = float(((true - said)[seen] ** 2).mean())
-        psnr_db = float("inf") if error == 0 else float(10 * np.log10(peak**2 / error))
-        return cls(psnr_db, _ssim(true, said, seen, peak), domain, peak)
+        return cls((true - said) ** 2, _ssim(true, said, seen, peak), seen, domain, peak)
+
+    def within(self, part: NDArray[np.bool_]) -> Fidelity | None:
+        """PSNR and SSIM of a part of the image; None where none of its pixels counts."""
+        counting = self.seen & part
+        if not counting.any():
+            return None
+        error = float(self.error[counting].mean())
+        psnr_db = float("inf") if error == 0 else float(10 * np.log10(self.peak**2 / error))
+        whole = np.isfinite(self.ssim) & part
+        return Fidelity(psnr_db, float(self.ssim[whole].mean()) if whole.any() else None, self.domain, self.peak)
 
 
-def _ssim(true: Floats, said: Floats, seen: NDArray[np.bool_], peak: float) -> float | None:
+def _ssim(true: Floats, said: Floats, seen: NDArray[np.bool_], peak: float) -> Floats:
+    """The index of each pixel, NaN where its window is not whole."""
     whole = binary_erosion(seen, np.ones((SSIM_WINDOW_PX, SSIM_WINDOW_PX)))
     if min(true.shape) < SSIM_WINDOW_PX or not whole.any() or peak <= 0:
-        return None
+        return np.full(true.shape, np.nan)
     _, each = structural_similarity(  # type: ignore[no-untyped-call]
         true, said, data_range=peak, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
     )
-    return float(each[whole].mean())
+    return np.where(whole, each, np.nan)
 
 
 def _in_domain(intensity: Floats, domain: Domain) -> Floats:

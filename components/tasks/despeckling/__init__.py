@@ -12,6 +12,7 @@ from components.tasks.despeckling import chips, drawing, scoring
 from components.tasks.despeckling.classical import FILTERS, SceneFilter
 from components.tasks.despeckling.networks import DespecklingNetwork
 from components.tasks.despeckling.options import method_options, prepare_options
+from components.tasks.despeckling.pooling import PRIMARY
 from components.tasks.despeckling.samples import samples_of
 from components.tasks.despeckling.scenes import FILTERED, NOISY, RATIO
 from components.tasks.params import RunParams
@@ -31,7 +32,7 @@ class DespecklingTask:
             NOISY, method.sensor, bands, method.unit, pixel_size_m=method.pixel_size_m, needs_crs=method.needs_crs
         )
         outputs = (OutputSpec(FILTERED, "continuous", "intensity", bands), OutputSpec(RATIO, "continuous", "1", bands))
-        return Spec((noisy,), outputs, Metric(scoring.PRIMARY, "max"))
+        return Spec((noisy,), outputs, Metric(PRIMARY, "max"))
 
     def prepare(self, sources: Sequence[Source], params: RunParams) -> Iterator[Chip]:
         """Chips that hold all dates of a place, and the last date without speckle where it is known."""

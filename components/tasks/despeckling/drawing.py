@@ -11,8 +11,9 @@ from components.pictures.panels import stretch, stretch_limits
 from components.pictures.picture import Picture
 from components.raster.radiometry import in_unit
 from components.raster.scene import Scene
-from components.tasks.despeckling.scenes import FILTERED, NOISY, RATIO, REFLECTIVITY
-from components.tasks.despeckling.scoring import PRIMARY, measure, summarise
+from components.tasks.despeckling.pooling import PRIMARY
+from components.tasks.despeckling.scenes import FILTERED, NOISY, RATIO, REFERENCE, REFLECTIVITY
+from components.tasks.despeckling.scoring import measure, summarise
 from components.tasks.seam import Sample
 
 RATIO_LIMITS = (0.0, 2.0)  # grey is 1: what was taken away should be noise without any structure
@@ -20,12 +21,12 @@ RATIO_LIMITS = (0.0, 2.0)  # grey is 1: what was taken away should be noise with
 
 def draw(sample: Sample, output: Outputs) -> Picture:
     """Amplitudes of the first band before and after, in one stretch, the truth where there is one, and the ratio."""
-    filtered, truth = _scene(output[FILTERED]), sample.targets.get(REFLECTIVITY)
+    filtered, truths = _scene(output[FILTERED]), {"truth": REFLECTIVITY, "mean of dates": REFERENCE}
     band = filtered.bands[:1]
     shown = {"noisy": _amplitude(_scene(sample.inputs[NOISY])), "filtered": _amplitude(filtered)}
-    if truth is not None:
-        shown["truth"] = _amplitude(_scene(truth))
-    limits = stretch_limits(shown.get("truth", shown["filtered"]), band)
+    known = {name: _amplitude(_scene(sample.targets[role])) for name, role in truths.items() if role in sample.targets}
+    limits = stretch_limits(next(iter(known.values()), shown["filtered"]), band)
+    shown |= known
     panels = {name: stretch(scene, band, limits) for name, scene in shown.items()}
     panels["ratio, black 0 to white 2"] = stretch(_scene(output[RATIO]), band, [RATIO_LIMITS])
     return Picture(sample.id, panels, f"{band[0]}: {_caption(sample, output)}")

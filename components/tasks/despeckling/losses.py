@@ -2,31 +2,33 @@
 
 ``said`` is the network's log R, ``noisy`` the logarithm of an intensity that it has not seen (another date), all
 (B, C, H, W); ``seen`` is 1 where a pixel counts and 0 elsewhere, and pixels that do not count may be NaN. Means
-are over counting pixels; a batch without any costs 0.
+are over counting pixels; a batch without any costs 0. ``looks`` are those of ``noisy``; infinitely many mean that it
+has no speckle, and nothing is debiased then.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf, log
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from components.raster.radiometry import log_mean, log_median
+from components.raster.radiometry import amplitude_mean, log_mean, log_median
 
 LEAST_POWER = 1e-12
 
 
 def l2_log(said: Tensor, noisy: Tensor, seen: Tensor, looks: float) -> Tensor:
     """Mean squared error to the logarithm, less E[log S] = psi(L) - log L: minimal at the mean."""
-    target, weight = _counting(noisy - log_mean(looks), seen)
+    target, weight = _counting(noisy - log_bias(looks), seen)
     return _mean((said - target) ** 2, weight)
 
 
 def l1_log(said: Tensor, noisy: Tensor, seen: Tensor, looks: float) -> Tensor:
     """Mean absolute error to the logarithm, less the median of log S: minimal at the median."""
-    target, weight = _counting(noisy - log_median(looks), seen)
+    target, weight = _counting(noisy - (0.0 if looks == inf else log_median(looks)), seen)
     return _mean((said - target).abs(), weight)
 
 
@@ -37,7 +39,26 @@ def likelihood(said: Tensor, noisy: Tensor, seen: Tensor, looks: float) -> Tenso
     """
     target, weight = _counting(noisy, seen)
     apart = torch.where(weight > 0, target - said, 0)
-    return looks * _mean(apart.exp() - apart, weight)
+    return (1.0 if looks == inf else looks) * _mean(apart.exp() - apart, weight)
+
+
+def l2_amplitude(said: Tensor, noisy: Tensor, seen: Tensor, looks: float) -> Tensor:
+    """Mean squared error of amplitudes, less the factor E[sqrt S]: minimal at the mean amplitude, which PSNR rewards.
+
+    Relative to the mean amplitude of each image and band, so that dark ones count as much as bright ones.
+    """
+    bias = 0.0 if looks == inf else 2 * log(amplitude_mean(looks))
+    target, weight = _counting(noisy - bias, seen)
+    weight = weight.expand_as(said)
+    amplitude = torch.where(weight > 0, target / 2, -inf).exp()
+    level = amplitude.sum((-2, -1), keepdim=True) / weight.sum((-2, -1), keepdim=True).clamp_min(1)
+    apart = (torch.where(weight > 0, said / 2, -inf).exp() - amplitude) / level.clamp_min(LEAST_POWER)
+    return _mean(apart**2, weight)
+
+
+def log_bias(looks: float) -> float:
+    """E[log S] = psi(L) - log L; 0 without speckle."""
+    return 0.0 if looks == inf else log_mean(looks)
 
 
 def merlin(said: Tensor, part: Tensor, seen: Tensor) -> Tensor:

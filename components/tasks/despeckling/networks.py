@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from components.errors import NotEnoughData, VersionCorrupt
 from components.inference.method import Arguments, Outputs
 from components.inference.tiled import predict_whole
-from components.raster.radiometry import log_mean
 from components.raster.scene import Scene, Value
 from components.tasks.bundle import load_module
-from components.tasks.despeckling.losses import HistogramLoss, l1_log, l2_log, likelihood
+from components.tasks.despeckling.losses import HistogramLoss, l1_log, l2_amplitude, l2_log, likelihood, log_bias
 from components.tasks.despeckling.options import MethodOptions
 from components.tasks.despeckling.scenes import OTHER, STABLE, answer, noisy_of
 from components.tasks.seam import Batch, Sample, Samples, State
@@ -26,7 +25,8 @@ from models.dilated_residual import RECEPTIVE_PX, STRIDE_PX, DilatedResidual
 SPREAD = 6.0  # how many deviations from the centre a logarithm may lie: an intensity of 0 has none
 STATISTICS_SAMPLES = 64  # training windows that centre and scale are taken from
 HISTOGRAM_SPREAD, HISTOGRAM_L2 = 4.0, 0.1  # reach of its bins in deviations; the share of l2 that goes with it
-POINTWISE = {"l1": l1_log, "l2": l2_log, "likelihood": likelihood}
+TURNS = tuple((quarters, flip) for flip in (False, True) for quarters in range(4))
+POINTWISE = {"l1": l1_log, "l2": l2_log, "likelihood": likelihood, "amplitude": l2_amplitude}
 
 
 class DespecklingNetwork:
@@ -60,9 +60,12 @@ class DespecklingNetwork:
         return (self._standardised(noisy.array),), noisy
 
     def compute(self, arguments: tuple[Tensor, ...]) -> Tensor:
-        """Standardised log R (B, band, rows, cols)."""
-        said: Tensor = self.module(*arguments)
-        return said.float()
+        """Standardised log R (B, band, rows, cols), the mean over all turns of the options."""
+        (seen,) = arguments
+        said: Tensor = self.module(seen).float()
+        for quarters, flip in TURNS[1 : self.options.turns]:
+            said += _unturned(self.module(_turned(seen, quarters, flip)).float(), quarters, flip)
+        return said / self.options.turns
 
     def decode(self, context: Scene, said: NDArray[np.float32]) -> Outputs:
         """Filtered intensity and ratio of a tile."""
@@ -110,11 +113,11 @@ class DespecklingNetwork:
         """
         centre, scale = (torch.as_tensor(each, device=batch["other"].device) for each in self._statistics)
         said, target, seen = module(batch["noisy"]).float(), batch["other"], batch["stable"]
-        looks, name = self.options.assumed_looks, self.options.loss
+        looks, name = self.options.target_looks, self.options.loss
         if name != "histogram":
             return {name: POINTWISE[name](said * scale + centre, target, seen, looks)}
         alike = HistogramLoss(-HISTOGRAM_SPREAD, HISTOGRAM_SPREAD)
-        unbiased = (target - log_mean(looks) - centre) / scale
+        unbiased = (target - log_bias(looks) - centre) / scale
         pointwise = HISTOGRAM_L2 * l2_log(said * scale + centre, target, seen, looks)
         return {"histogram": alike(said, unbiased, seen), "l2": pointwise}
 
@@ -149,6 +152,15 @@ class DespecklingNetwork:
     def _standardised(self, intensity: NDArray[np.floating]) -> NDArray[np.float32]:
         centre, scale = self._statistics
         return np.asarray(np.nan_to_num((self._logarithm(intensity) - centre) / scale, nan=0.0), np.float32)
+
+
+def _turned(images: Tensor, quarters: int, flip: bool) -> Tensor:
+    turned = torch.rot90(images, quarters, (-2, -1))
+    return turned.flip(-1) if flip else turned
+
+
+def _unturned(images: Tensor, quarters: int, flip: bool) -> Tensor:
+    return torch.rot90(images.flip(-1) if flip else images, -quarters, (-2, -1))
 
 
 def _array(sample: Sample, name: str) -> NDArray[np.float32]:

@@ -1,20 +1,19 @@
-"""From series to samples: pairs of dates to learn from without truth, the last date to be scored on."""
+"""From series to samples: pairs of dates to learn from without truth, and what is scored."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
 
-from components.raster.grid import Grid, Window
 from components.raster.radiometry import in_unit
 from components.raster.scene import Array, Scene, Stack
 from components.tasks.chips import Chip, Prepared, Split
+from components.tasks.despeckling.crops import Turn, crop_window
 from components.tasks.despeckling.options import MethodOptions
-from components.tasks.despeckling.scenes import NOISY, OTHER, SERIES, STABLE
+from components.tasks.despeckling.references import TEST, VALIDATION, DrawnCrops, DrawnScenes, LeftOut
+from components.tasks.despeckling.scenes import NOISY, OTHER, REFLECTIVITY, SERIES, STABLE
 from components.tasks.despeckling.stability import stable
 from components.tasks.seam import Sample, Samples
 
@@ -38,7 +37,8 @@ class Pairs:
     """Windows of two dates of one place, turned and flipped: a function of seed and index alone.
 
     The target `other` is the second date; `stable` is 1 where both dates show the same ground, band by band, and 0
-    where they do not: there nothing can be learnt. Dates are at most ``lag_dates`` apart, in either order.
+    where they do not: there nothing can be learnt. Dates are at most ``lag_dates`` apart, in either order. With `level`
+    matched the second date is first brought to the level of the first.
     """
 
     def __init__(self, prepared: Prepared, ids: tuple[str, ...], options: MethodOptions, seed: int) -> None:
@@ -54,20 +54,19 @@ class Pairs:
         chip_id = self.ids[int(rng.integers(len(self.ids)))]
         series = _series(self._window(chip_id, rng))
         one, other = self._dates(len(series.dates), rng)
-        turns, flip = int(rng.integers(4)), bool(rng.integers(2))
+        turn = Turn.drawn(rng)
         first, second = (in_unit(series.scene(date), "intensity") for date in (one, other))
+        if self.options.level == "matched":
+            second = second.with_array(_matched(second.array, first.array))
         looks, area = self.options.assumed_looks, self.options.oversampling**2
         same = np.stack([stable(*bands, looks, area) for bands in zip(first.array, second.array, strict=True)])
         scenes = {NOISY: series.scene(one), OTHER: second, STABLE: _mask(first, same)}
-        turned = {name: _placed(scene, _turned(scene.array, turns, flip)) for name, scene in scenes.items()}
+        turned = {name: turn.placed(scene) for name, scene in scenes.items()}
         noisy = turned.pop(NOISY)
         return Sample(f"{chip_id}#{index}", self.prepared.place(chip_id), {NOISY: noisy}, turned)
 
     def _window(self, chip_id: str, rng: np.random.Generator) -> Chip:
-        """A random window of at most ``crop_px`` a side."""
-        size, shape = self.options.crop_px, self.prepared.shape(chip_id)
-        row, col = (int(rng.integers(max(side - size, 0) + 1)) for side in shape)
-        return self.prepared.chip(chip_id, Window(row, col, min(size, shape[0]), min(size, shape[1])))
+        return self.prepared.chip(chip_id, crop_window(self.prepared.shape(chip_id), self.options.crop_px, rng))
 
     def _dates(self, count: int, rng: np.random.Generator) -> tuple[int, int]:
         """Two different dates that lie near each other."""
@@ -78,9 +77,32 @@ class Pairs:
 
 
 def samples_of(prepared: Prepared, split: Split, options: MethodOptions, seed: int) -> Samples:
-    """Pairs of dates for `train`, last dates for `val` and `test`."""
+    """What a split is trained or scored on.
+
+    `train`: pairs of dates, or drawn speckle. `val` and `test`: the last date where chips know the truth, else every
+    date against the mean of the others, or drawn speckle against the mean of all.
+    """
     ids = prepared.ids(split)
-    return Pairs(prepared, ids, options, seed) if split == "train" else LastDates(prepared, ids)
+    if options.speckle == "drawn":
+        if split == "train":
+            return DrawnCrops(prepared, ids, options, seed)
+        return DrawnScenes(prepared, ids, options, (seed, VALIDATION if split == "val" else TEST))
+    if split == "train":
+        return Pairs(prepared, ids, options, seed)
+    known = all(REFLECTIVITY in prepared.chip(each).targets for each in ids)
+    return LastDates(prepared, ids) if known else LeftOut(prepared, ids, options)
+
+
+def _matched(array: Array, like: Array) -> Array:
+    """Each band times the median ratio to ``like``: rain and wind change the level of a whole window at once.
+
+    Without this a network learns the mean level of all dates, which the brightest ones decide.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        apart = np.log(like) - np.log(array)
+    known = [band[np.isfinite(band)] for band in apart]
+    gains = [np.exp(np.median(band)) if band.size else 1.0 for band in known]
+    return np.asarray(array * np.array(gains)[:, None, None], dtype=array.dtype)
 
 
 def _series(chip: Chip) -> Stack:
@@ -91,19 +113,3 @@ def _series(chip: Chip) -> Stack:
 
 def _mask(like: Scene, same: NDArray[np.bool_]) -> Scene:
     return replace(like, array=same.astype(np.float32), unit="1", nodata=None)
-
-
-def _turned(array: Array, turns: int, flip: bool) -> Array:
-    """Turned by quarters, then mirrored left to right."""
-    turned = np.rot90(array, turns, (1, 2))
-    return np.ascontiguousarray(turned[:, :, ::-1] if flip else turned)
-
-
-def _placed(scene: Scene, array: Array) -> Scene:
-    """The scene with turned pixels; it has no place on the ground any more."""
-    return scene.with_array(array, grid=_no_place((array.shape[1], array.shape[2])))
-
-
-@lru_cache(maxsize=8)
-def _no_place(shape: tuple[int, int]) -> Grid:
-    return Grid(None, Affine.identity(), shape)

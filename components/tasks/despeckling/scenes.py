@@ -19,6 +19,7 @@ from components.tasks.despeckling.options import MethodOptions
 NOISY, SERIES = "noisy", "series"
 FILTERED, RATIO = "filtered", "ratio"
 REFLECTIVITY, KIND = "reflectivity", "kind"  # targets to be scored on: the truth, and what ground it is
+REFERENCE = "reference"  # a mean over dates that stands for the truth where nobody knows it
 OTHER, STABLE = "other", "stable"  # targets to learn from: another date, and where it shows the same ground
 
 

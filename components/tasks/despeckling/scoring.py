@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
 from components.inference.method import Outputs
-from components.metrics.speckle import Domain, Fidelity, Suppression
+from components.metrics.speckle import Fidelity, Suppression
 from components.raster.radiometry import in_unit
 from components.raster.scene import Scene
-from components.tasks.despeckling.scenes import FILTERED, KIND, NOISY, REFLECTIVITY
+from components.tasks.despeckling.pooling import BEST_DB, DOMAIN, PRIMARY, SCATTERS, SUMS, mean_of, pooled, scatter
+from components.tasks.despeckling.reference_scoring import LOG_RMSE, reference_rows, reference_scores
+from components.tasks.despeckling.scenes import FILTERED, KIND, NOISY, REFERENCE, REFLECTIVITY
 from components.tasks.despeckling.windows import Image, moments
 from components.tasks.seam import Row, Rows, Sample, Scores
 
-PRIMARY = "psnr_db"
-DOMAIN: Domain = "amplitude"  # PSNR and SSIM compare amplitudes, cut at the 99th percentile of the truth
-BEST_DB = 100.0  # what an answer without any error counts as: a mean of infinities says nothing
 STABLE_CLASS = "stable"
 HOMOGENEOUS_PX, HOMOGENEOUS_VARIATION = 7, 0.01  # windows whose true reflectivity varies by less than a hundredth
-SUMS = ("count", "total", "squares")
 
 
 def measure(sample: Sample, output: Outputs) -> Rows:
@@ -29,10 +25,13 @@ def measure(sample: Sample, output: Outputs) -> Rows:
     PSNR (dB) and SSIM compare amplitudes with the true reflectivity, whose 99th percentile is the peak and the cut.
     Ratio and looks are those of homogeneous pixels: ground of the class `stable` whose truth is even, so that
     what scatters is speckle. Looks count filtered / truth there. Without a truth the ratio is that of all pixels.
+    Against a mean over dates: one row a block, see `reference_scoring`.
     """
+    if REFERENCE in sample.targets:
+        return reference_rows(sample, output)
     noisy, said = in_unit(_scene(sample.inputs[NOISY]), "intensity"), _scene(output[FILTERED])
     lists: dict[str, list[float]] = {PRIMARY: [], "ssim": []}
-    sums = {f"{name}.{key}": 0.0 for name in ("ratio", "filtered", "speckle") for key in SUMS}
+    sums = {f"{name}.{key}": 0.0 for name in SCATTERS for key in SUMS}
     truths = sample.targets.get(REFLECTIVITY)
     clean = np.full(noisy.array.shape, np.nan) if truths is None else _scene(truths).array
     known = _stable(sample, noisy)
@@ -42,9 +41,8 @@ def measure(sample: Sample, output: Outputs) -> Rows:
             lists[PRIMARY].append(min(fidelity.psnr_db, BEST_DB))
             lists["ssim"] += [] if fidelity.ssim is None else [fidelity.ssim]
         even = known if truths is None else known & _even(truth)
-        for name, values in _scatter(raw, smooth, truth, even):
-            for key, value in zip(SUMS, (values.size, values.sum(), (values**2).sum()), strict=True):
-                sums[f"{name}.{key}"] += float(value)
+        for name, value in scatter(raw, smooth, truth, even).items():
+            sums[name] += value
     return (Row(sample.unit, {**sums, **{name: tuple(values) for name, values in lists.items()}}),)
 
 
@@ -55,8 +53,8 @@ def summarise(rows: Rows) -> Scores:
     noisy / truth. ``enl`` are the looks of the filtered pixels, and is never given without those. None: undefined.
     """
     values = [row.values for row in rows]
-    scores = {name: _mean([each for row in values for each in _numbers(row, name)]) for name in (PRIMARY, "ssim")}
-    ratio, filtered, speckle = (_pooled(values, name) for name in ("ratio", "filtered", "speckle"))
+    scores = {name: mean_of(values, name) for name in (PRIMARY, "ssim")}
+    ratio, filtered, speckle = (pooled(values, name) for name in SCATTERS)
     told = ratio is not None and filtered is not None and filtered[1] > 0
     return {
         **scores,
@@ -64,6 +62,7 @@ def summarise(rows: Rows) -> Scores:
         "ratio_variance": ratio[1] if ratio else None,
         "speckle_variance": speckle[1] if speckle else None,
         "enl": filtered[0] ** 2 / filtered[1] if told and filtered else None,
+        **(reference_scores(values) if values and LOG_RMSE in values[0] else {}),
     }
 
 
@@ -75,15 +74,6 @@ def suppression(sample: Sample, output: Outputs, band: int) -> Suppression | Non
     return Suppression.of(
         noisy.array[band], said.array[band], area if truth is None else area & _even(_scene(truth).array[band])
     )
-
-
-def _scatter(
-    raw: Image, smooth: Image, truth: Image, area: NDArray[np.bool_]
-) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    """Values that should be 1 but for speckle: noisy / filtered, filtered / truth and noisy / truth."""
-    for name, above, below in (("ratio", raw, smooth), ("filtered", smooth, truth), ("speckle", raw, truth)):
-        seen = area & np.isfinite(above) & np.isfinite(below) & (below > 0)
-        yield name, above[seen].astype(np.float64) / below[seen]
 
 
 def _stable(sample: Sample, noisy: Scene) -> NDArray[np.bool_]:
@@ -98,24 +88,6 @@ def _stable(sample: Sample, noisy: Scene) -> NDArray[np.bool_]:
 
 def _even(truth: Image) -> NDArray[np.bool_]:
     return np.asarray(moments(truth, HOMOGENEOUS_PX).relative() < HOMOGENEOUS_VARIATION**2)
-
-
-def _pooled(rows: list[Mapping[str, float | tuple[float, ...]]], name: str) -> tuple[float, float] | None:
-    """Mean and variance from the sums of all rows; None of fewer than two pixels."""
-    count, total, squares = (sum(float(np.sum(row[f"{name}.{key}"])) for row in rows) for key in SUMS)
-    if count < 2:
-        return None
-    mean = total / count
-    return mean, max(squares / count - mean**2, 0.0)
-
-
-def _numbers(row: Mapping[str, float | tuple[float, ...]], name: str) -> tuple[float, ...]:
-    found = row[name]
-    return found if isinstance(found, tuple) else (found,)
-
-
-def _mean(values: list[float]) -> float | None:
-    return float(np.mean(values)) if values else None
 
 
 def _scene(value: object) -> Scene:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.optim.lbfgs import LBFGS
 
-from components.tasks.despeckling.losses import HistogramLoss, l1_log, l2_log, likelihood, merlin
+from components.tasks.despeckling.losses import HistogramLoss, l1_log, l2_amplitude, l2_log, likelihood, merlin
 
 REFLECTIVITY = 0.3
 HISTOGRAM = HistogramLoss(-4.0, 2.0, bins=16, size_px=5)
@@ -31,12 +31,25 @@ def minimum(loss):
 
 
 @pytest.mark.parametrize("looks", [1, 4.4])
-@pytest.mark.parametrize("loss", [l2_log, l1_log, likelihood])
+@pytest.mark.parametrize("loss", [l2_log, l1_log, likelihood, l2_amplitude])
 def test_the_constant_that_minimises_a_loss_is_the_reflectivity_within_one_per_cent(loss, looks):
     noisy = logs(looks)
     ones = torch.ones_like(noisy)
     best = minimum(lambda said: loss(said.expand_as(noisy), noisy, ones, looks))
     assert best == pytest.approx(REFLECTIVITY, rel=0.01)
+
+
+@pytest.mark.parametrize("loss", [l2_log, l1_log, likelihood, l2_amplitude])
+def test_a_target_without_speckle_is_not_debiased(loss):
+    truth = torch.full((1, 1, 8, 8), float(np.log(REFLECTIVITY)), dtype=torch.float64)
+    best = minimum(lambda said: loss(said.expand_as(truth), truth, torch.ones_like(truth), np.inf))
+    assert best == pytest.approx(REFLECTIVITY, rel=1e-4)
+
+
+def test_a_dark_image_counts_as_much_as_a_bright_one_in_amplitudes():
+    said, noisy, seen = torch.zeros(1, 1, 16, 16), logs(4.4, (1, 1, 16, 16)).float(), torch.ones(1, 1, 16, 16)
+    dark = l2_amplitude(said - 5, noisy - 5, seen, 4.4).item()
+    assert dark == pytest.approx(l2_amplitude(said, noisy, seen, 4.4).item(), rel=1e-5)
 
 
 def test_the_constant_that_minimises_merlin_is_the_reflectivity_within_one_per_cent():
@@ -56,11 +69,12 @@ def every_loss(said, noisy, seen):
         "l1": l1_log(said, noisy, seen, 1),
         "likelihood": likelihood(said, noisy, seen, 1),
         "merlin": merlin(said, noisy, seen),
+        "amplitude": l2_amplitude(said, noisy, seen, 1),
         "histogram": HISTOGRAM(said, noisy, seen),
     }
 
 
-@pytest.mark.parametrize("name", ["l2", "l1", "likelihood", "merlin", "histogram"])
+@pytest.mark.parametrize("name", ["l2", "l1", "likelihood", "merlin", "amplitude", "histogram"])
 def test_pixels_that_were_not_seen_neither_cost_nor_pull_nor_poison(name):
     said, noisy, seen = torch.randn(1, 1, 9, 9), logs(1, (1, 1, 9, 9)).float(), torch.ones(1, 1, 9, 9)
     seen[..., 4] = 0
@@ -75,6 +89,14 @@ def test_pixels_that_were_not_seen_neither_cost_nor_pull_nor_poison(name):
     assert torch.isfinite(x.grad).all()
     assert x.grad[..., 4].abs().sum() == 0
     assert every_loss(said, noisy, torch.zeros_like(seen))[name].item() == 0
+
+
+@pytest.mark.parametrize("name", ["likelihood", "merlin", "amplitude"])
+def test_gradients_are_those_of_finite_differences(name):
+    torch.manual_seed(1)
+    said = torch.randn(1, 2, 5, 6, dtype=torch.float64).requires_grad_()
+    noisy, seen = torch.randn(1, 2, 5, 6, dtype=torch.float64), (torch.rand(1, 1, 5, 6) > 0.2).double()
+    assert torch.autograd.gradcheck(lambda x: every_loss(x, noisy, seen)[name], (said,), eps=1e-7, atol=1e-6)
 
 
 def test_the_gradient_of_the_histogram_loss_is_that_of_finite_differences():

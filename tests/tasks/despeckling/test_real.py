@@ -1,20 +1,27 @@
 """Real radar images: looks, ratio and radiometry are what speckle theory says."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
 
+from components.inference.tiled import predict
+from components.ingestion.ingest import ingest
 from components.metrics.speckle import Suppression, mean_of_intensity
+from components.raster.dataset import read_sources
 from components.raster.grid import Grid
 from components.raster.radiometry import equivalent_looks, require_looks
 from components.raster.scene import Scene
+from components.tasks import load_run
 from components.tasks.despeckling.classical import FILTERS, classical
 from components.tasks.despeckling.options import MethodOptions
 from components.tasks.despeckling.scenes import FILTERED, NOISY
+from components.training.prepare import prepare_run
 
+PROJECT = Path(__file__).parents[3]
 REAL = Path(os.environ.get("SWATH_REAL_DATA", Path(__file__).parents[3].parent / "shared" / "data"))
 SINGLE_LOOK = REAL / "sar_speckle" / "deepdespeckling" / "test_image_data.npy"
 OPERA = REAL / "change_sar" / "opera_rtc_s1_10SGD"
@@ -66,3 +73,39 @@ def test_block_matching_takes_oversampled_speckle_for_ground_unless_every_second
     assert found[1].ratio_variance < 0.6
     assert found[2].ratio_variance == pytest.approx(1, abs=0.15)
     assert found[2].ratio_mean == pytest.approx(1, abs=0.05)
+
+
+@pytest.fixture(scope="module")
+def bursts(tmp_path_factory):
+    """The chips of despeckling-s1, from the files as they were published."""
+    dataset = tmp_path_factory.mktemp("sources") / "opera-10sgd"
+    dataset.mkdir()
+    shutil.copy(PROJECT / "data/sources/opera-10sgd/dataset.yaml", dataset)
+    ingest(OPERA, dataset)
+    task, params = load_run("despeckling-s1")
+    return prepare_run(task, params, read_sources(dataset / "raw"), tmp_path_factory.mktemp("prepared") / "run")
+
+
+def test_places_of_the_real_run_lie_apart_and_hold_21_dates(bursts):
+    _, params = load_run("despeckling-s1")
+    places = params.split
+    assert sorted(bursts.index["place"]) == sorted([*places.train, *places.val, *places.test])
+    assert {len(bursts.chip(name).inputs["series"].dates) for name in bursts.ids()} == {21}
+    assert not {name.rsplit("-", 1)[0] for name in places.test} & {name.rsplit("-", 1)[0] for name in places.train}
+
+
+def test_a_filter_comes_nearer_to_the_other_dates_than_the_date_itself(bursts):
+    task, params = load_run("despeckling-s1")
+    fold = params.split.folds()[0]
+    samples = task.samples(bursts.of(fold), "val", params)
+    filters = task.methods(params).named()
+    found = {}
+    for name in ("lee", "unfiltered"):
+        chosen = [samples[index] for index in (2, 9, 16, 40)]
+        rows = [row for sample in chosen for row in task.measure(sample, predict(filters[name], sample.inputs))]
+        found[name] = task.summarise(rows)
+    assert found["lee"]["psnr_db"] > found["unfiltered"]["psnr_db"] + 1
+    assert found["lee"]["log_rmse_db"] < found["unfiltered"]["log_rmse_db"]
+    assert found["lee"]["stable_ratio_mean"] == pytest.approx(1, abs=0.1)
+    assert found["lee"]["enl"] > 2 * found["unfiltered"]["enl"], "on the sea of the validation"
+    assert 1 / found["unfiltered"]["stable_speckle_variance"] == pytest.approx(params.method["looks"], rel=0.5)

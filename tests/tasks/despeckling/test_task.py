@@ -146,6 +146,23 @@ def test_tiles_leave_no_seam(prepared, given):
     np.testing.assert_allclose(tiled, whole, rtol=1e-3)
 
 
+def test_eight_turns_make_the_answer_turn_with_the_scene(prepared, given):
+    rng = torch.Generator().manual_seed(0)
+    noisy = given.inputs["noisy"]
+    noisy = noisy.with_array(noisy.array[:, :64, :64], grid=noisy.grid.crop(Window(0, 0, 64, 64)))
+    turned = noisy.with_array(np.ascontiguousarray(np.rot90(noisy.array, 1, (1, 2))[:, :, ::-1]))
+    apart = {}
+    for turns in (1, 8):
+        network = ready(prepared, turns=turns)
+        with torch.no_grad():
+            for weights in network.module.parameters():
+                weights.copy_(0.1 * torch.randn(weights.shape, generator=rng))
+        one, two = (predict(network, {"noisy": each})["filtered"].array for each in (noisy, turned))
+        apart[turns] = np.abs(np.log(np.rot90(one, 1, (1, 2))[:, :, ::-1] / two)).max()
+    assert apart[8] < 1e-4
+    assert apart[1] > 0.01
+
+
 def test_an_intensity_of_0_stays_finite(prepared, given):
     array = given.inputs["noisy"].array.copy()
     array[:, 10:14, 10:14] = 0

@@ -1,4 +1,4 @@
-"""What a training step of each co-registration network costs: steps a second, share of loading, share of the volume.
+"""What each co-registration network costs: megapixels and steps a second, shares of loading and of the cost volumes.
 
 One CPU thread, crops of the sandbox as the run `coregistration-s1s2` draws them, but for one width for all networks.
 Seconds are those of the processor, so that a busy machine does not count. The cost volumes of a step are timed alone,
@@ -21,6 +21,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
+from components.inference.tiled import predict_whole
 from components.simulation.radar_optical import radar_optical
 from components.tasks.chips import Chip, Prepared, pack
 from components.tasks.coregistration.candidates import network_of
@@ -34,6 +35,7 @@ from models.correlation import correlation
 
 PLACES, SIDE = (101, 102, 103), 320
 BATCH, ROUNDS = 4, 3
+LARGE = 1024
 OPTIONS = {
     "reference": {"sensor": "sentinel-1", "bands": ["VV", "VH"], "unit": "intensity"},
     "moving": {"sensor": "sentinel-2", "bands": ["B02", "B03", "B04", "B08"], "unit": "reflectance"},
@@ -54,7 +56,7 @@ class Call(NamedTuple):
 
 
 def measure() -> list[dict[str, Any]]:
-    """Three rows a network; a network without a cost volume has two."""
+    """Four rows a network; a network without a cost volume has three."""
     torch.set_num_threads(1)
     with TemporaryDirectory() as folder:
         prepared = _prepared(Path(folder))
@@ -75,8 +77,16 @@ def _rows(name: str, prepared: Prepared) -> Iterator[dict[str, Any]]:
     label = f"training of {name}, one core, {BATCH} crops of 128 px"
     yield {"name": f"{label}: steps", "value": 1 / step_s, "unit": "1/s"}
     yield {"name": f"{label}: loading / step", "value": loading_s / ROUNDS / step_s, "unit": "ratio"}
+    yield {"name": f"co-registration of {LARGE} x {LARGE}, one core, {name}", "value": _speed(network), "unit": "Mpx/s"}
     if calls:
         yield {"name": f"{label}: cost volumes / step", "value": volume_s / step_s, "unit": "ratio"}
+
+
+def _speed(network: FlowNetwork) -> float:
+    """Megapixels a second of a scene in one piece, what comes before and after the network included."""
+    pair = radar_optical(PLACES[0], (LARGE, LARGE))
+    scenes = {"reference": pair.reference, "moving": pair.moving.select(tuple(OPTIONS["moving"]["bands"]))}
+    return float(LARGE**2 / 1e6 / _timed(partial(predict_whole, network, scenes))[0])
 
 
 def _step(network: FlowNetwork, batch: Any) -> None:  # noqa: ANN401 - tensors by name

@@ -168,3 +168,11 @@ def test_what_is_brought_along_from_outside_is_unknown():
     brought = brought_along(structure, flow)
     assert not brought.known[:, -10:].any()
     assert brought.channels[:, 20, 20] == pytest.approx(structure.channels[:, 20, 30], abs=1e-6)
+
+
+def test_two_unrelated_scenes_are_not_trusted():
+    related, unrelated = (
+        predict(network(), two_sensors(texture(spread=1.5), shifted(texture(spread=1.5, seed=seed), 2, 1)))
+        for seed in (0, 5)
+    )
+    assert unrelated["confidence"].array.mean() < 0.2 < 0.8 < related["confidence"].array[:, 32:-32, 32:-32].mean()

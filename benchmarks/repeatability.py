@@ -2,8 +2,8 @@
 
 Both variants are trained with five seeds on the chips of `coregistration-s1s2` (prepare that run first), with a budget
 that two cores spend in minutes, and scored on its validation places; test places are not touched. A training counts
-as diverged where its error at the end is not finite, or above that of leaving everything where it is. The seed also draws
-the flows of the validation places, so every seed has an error of zero flow of its own.
+as diverged where its error at the end is not finite, or above that of leaving everything where it is. The seed also
+draws the flows of the validation places, so every seed has an error of zero flow of its own.
 """
 
 from __future__ import annotations
@@ -107,7 +107,8 @@ def measure() -> list[dict[str, Any]]:
     """How many seeds of each variant diverged; the errors of each are printed."""
     found = []
     for each in outcomes(tuple(VARIANTS), range(SEEDS)):
-        print(f"{each.variant}, seed {each.seed}: {[round(e, 2) for e in each.errors]}, zero flow {each.still:.2f}", flush=True)
+        errors = [round(error, 2) for error in each.errors]
+        print(f"{each.variant}, seed {each.seed}: {errors}, zero flow {each.still:.2f}", flush=True)
         found.append(each)
     print(f"\n{table(found)}\n")
     steps = BUDGET["epochs"] * BUDGET["steps_per_epoch"]

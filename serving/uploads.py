@@ -36,6 +36,10 @@ PLAUSIBLE: Mapping[Unit, tuple[float, float]] = {
     "intensity": (0.0, 1e9),  # digital numbers squared stay below
     "amplitude": (0.0, 1e6),
 }
+LINEAR: Mapping[Unit, str] = {  # what makes a radar's decibels linear again
+    "intensity": "decibels? convert them: 10 ** (db / 10) is intensity",
+    "amplitude": "decibels? convert them: 10 ** (db / 20) is amplitude",
+}
 SIZE_TOLERANCE = 1.02  # pixel sizes of a geographic grid differ by latitude
 
 
@@ -175,7 +179,8 @@ def _require_plausible(scene: Scene, spec: InputSpec) -> None:
         return
     middle = float(np.median(values))
     if not low <= middle <= high:
+        decibels = middle < 0 and spec.unit in LINEAR
         raise WrongInput(
             f"{spec.name}: expected {spec.unit} between {low:g} and {high:g}, found a median of {middle:.4g}; "
-            "apply scale and offset of the product, or store them in the file"
+            f"{LINEAR[spec.unit] if decibels else 'apply scale and offset of the product, or store them in the file'}"
         )

@@ -12,6 +12,7 @@ from components.deployment.draft import draft
 from components.tasks import load_task
 from components.tasks.bundle import RELEASED, module_state, save_state
 from components.tasks.params import read_params
+from components.tasks.seam import Network
 from tests.deployment.toy import CODE, provenance
 from tests.raster.series import days, write_dates
 
@@ -22,6 +23,7 @@ PARAMS = {
     "despeckling": {"name": "lee", "bands": ["VV", "VH"], "needs_crs": True, "looks": 4.4},
 }  # fmt: skip
 NETWORK = {"name": "dilated-residual", "bands": ["VV", "VH"], "needs_crs": True, "looks": 4.4, "width": 8}
+SCALE = {"bands": ["VV", "VH"], "centre": [-2.5, -2.5], "scale": [0.5, 0.5]}  # of `NETWORK`, as training sets it
 UNIT = {"unit": "intensity"}
 
 
@@ -36,10 +38,9 @@ def register(registry, folder: Path, task: str, run: str, method=None, code=CODE
     weights = project / "models" / "weights" / run
     weights.mkdir(parents=True)
     (weights / "training.json").write_text("{}")
-    if method is NETWORK:
-        network = load_task(task).methods(read_params(path)).candidate
-        scale = {"bands": ["VV", "VH"], "centre": [-2.5, -2.5], "scale": [0.5, 0.5]}
-        save_state(weights, RELEASED, module_state(network.module), scale)
+    candidate = load_task(task).methods(read_params(path)).candidate
+    if isinstance(candidate, Network):
+        save_state(weights, RELEASED, module_state(candidate.module), candidate.preprocessing or SCALE)
     (project / "data" / "reports").mkdir(parents=True)
     (project / "data" / "reports" / f"{run}.json").write_text(json.dumps({"run": run}))
     draft(run, project, project / "version", provenance(code))

@@ -25,6 +25,7 @@ DILATIONS = (1, 2, 4, 2, 1)
 REACH_PX = 2 * (3 + sum(DILATIONS) + 1)  # no pixel farther away changes a feature
 CORRECTION = 0.05  # of the usual deviation: what the last layer adds before training
 FLOOR = 0.05  # where there is hardly any structure, features stay shorter than 1
+TINY = 1e-12
 SHARPNESS = 25.0  # softmax of correlations -1..1
 
 
@@ -62,4 +63,5 @@ class _Encoder(nn.Module):
             seen = seen + F.leaky_relu(layer(seen), SLOPE) / 2
         known = F.avg_pool2d(image[:, 1:], STRIDE_PX)
         features = self.last(seen) + F.pad(known, (0, 0, 0, 0, 0, FEATURES - known.shape[1]))
-        return (features / (features.square().sum(1, keepdim=True).sqrt() + FLOOR),)
+        length = (features.square().sum(1, keepdim=True) + TINY).sqrt()  # at 0 the root has no gradient
+        return (features / (length + FLOOR),)

@@ -13,6 +13,7 @@ from components.tasks.coregistration import gefolki, templates
 from components.tasks.coregistration.gefolki import FolkiSettings
 from components.tasks.coregistration.lattice import Lattice
 from components.tasks.coregistration.shift import best_constant
+from components.tasks.coregistration.structure import structure_of
 from components.tasks.coregistration.templates import TemplateSettings
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -59,7 +60,7 @@ def test_the_published_pair_is_aligned_as_it_is_and_its_flow_yet_to_be_applied(t
     )
     settings = TemplateSettings()
     lattice = Lattice.over(radar.shape, settings.step)
-    found = templates.match(radar, optical, lattice, settings)
+    found = templates.match(structure_of(radar), structure_of(optical), lattice, settings)
     there = truth[:, lattice.rows][:, :, lattice.cols]
     far = (np.hypot(*there) > 3) & (found.weight > 0)
     assert far.sum() > 200

@@ -147,6 +147,28 @@ def test_a_second_look_takes_the_pull_of_whole_cells_away(cell):
     assert errors[1] < errors[0] / 1.5
 
 
+def test_wider_windows_find_what_smaller_ones_cannot_see():
+    rng = np.random.default_rng(1)
+    still = texture()
+    noisy = still + 4 * still.std() * rng.standard_normal(still.shape).astype(np.float32)
+    errors, trust = [], []
+    for wider in ((), (32, 48)):
+        settings = TemplateSettings(radius=16, step=16, outlier=2, cell=2, wider=wider)
+        found, sure = templates.estimate(noisy, shifted(still, 2, -1), settings)
+        errors.append(np.hypot(found[0] - 2, found[1] + 1)[32:-32, 32:-32].mean())
+        trust.append(sure.mean())
+        _, sure = templates.estimate(texture(seed=7), still, settings)
+        assert sure.mean() < 0.2, "unrelated ground is not trusted, however wide the window"
+    assert errors[1] < 0.8 * errors[0]
+    assert trust[1] > 2 * trust[0]
+
+
+@pytest.mark.parametrize("wider", [(16,), (48, 32), (8,)])
+def test_wider_windows_that_are_not_wider_are_refused(wider):
+    with pytest.raises(ValueError, match="must grow from the radius"):
+        TemplateSettings(radius=16, wider=wider)
+
+
 def test_lengths_that_are_no_multiple_of_the_cell_are_refused():
     with pytest.raises(ValueError, match="must be multiples of cell"):
         TemplateSettings(radius=15, cell=2)

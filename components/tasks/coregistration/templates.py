@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -26,10 +27,11 @@ class TemplateSettings:
     Features are averaged over ``cell`` x ``cell`` px before they are matched, which is faster and hides noise; radius,
     reach and step are multiples of it. After the first look the moving scene's features are brought along the flow that
     was found and matched again, ``looks`` times in all: what is left lies near zero, where peaks are not drawn
-    towards whole cells.
+    towards whole cells. Where the match of a window does not agree with its neighbours, those of the ``wider`` radii
+    are asked in turn: they see less detail, and something where little can be seen.
 
     Raises:
-        ValueError: if a length is not positive, or not a multiple of the cell.
+        ValueError: if a length is not positive or not a multiple of the cell, or if the radii do not grow.
     """
 
     radius: int = 32
@@ -38,19 +40,28 @@ class TemplateSettings:
     outlier: float = 1.5
     cell: int = 1
     looks: int = 1
+    wider: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        lengths = (self.radius, self.reach, self.step)
+        lengths = (*self.radii, self.reach, self.step)
         if min(*lengths, self.cell, self.looks) < 1 or self.outlier <= 0:
             raise ValueError(f"lengths must be positive, got {self}")
         if any(length % self.cell for length in lengths):
             raise ValueError(f"radius, reach and step must be multiples of cell, got {self}")
+        if any(wide <= narrow for narrow, wide in pairwise(self.radii)):
+            raise ValueError(f"wider radii must grow from the radius on, got {self}")
+
+    @property
+    def radii(self) -> tuple[int, ...]:
+        """Of the windows, the first to be asked first."""
+        return self.radius, *self.wider
 
     @property
     def in_cells(self) -> TemplateSettings:
         """The same lengths counted in cells."""
         radius, reach, step = (length // self.cell for length in (self.radius, self.reach, self.step))
-        return TemplateSettings(radius, reach, step, self.outlier / self.cell, looks=self.looks)
+        wider = tuple(each // self.cell for each in self.wider)
+        return TemplateSettings(radius, reach, step, self.outlier / self.cell, looks=self.looks, wider=wider)
 
 
 class Matches(NamedTuple):
@@ -83,18 +94,28 @@ def matched(
     """As `estimate`, from features of both images in cells; ``shape`` is that of the images."""
     cells = settings.in_cells
     lattice = Lattice.over(reference.known.shape, cells.step)
-    found = agreeing(match(reference, moving, lattice, cells), cells)
+    found = _matched_by_any(reference, moving, lattice, cells)
     for _ in range(1, settings.looks):
         flow, _ = smooth_field(found.flow, found.weight, lattice, reference.known.shape)
         found = _looked_again(reference, moving, lattice, flow, cells)
     return smooth_field(settings.cell * found.flow, found.weight, lattice.finer(settings.cell), shape)
 
 
+def _matched_by_any(reference: Structure, moving: Structure, lattice: Lattice, cells: TemplateSettings) -> Matches:
+    """The matches that agree with their neighbours, each of the smallest window that has one."""
+    flow, weight = agreeing(match(reference, moving, lattice, cells), cells)
+    for radius in cells.wider:
+        wide = replace(cells, radius=radius, wider=())
+        more = agreeing(match(reference, moving, lattice, wide), wide)
+        weight, flow = np.where(weight > 0, weight, more.weight), np.where(weight > 0, flow, more.flow)
+    return Matches(flow, weight)
+
+
 def _looked_again(
     reference: Structure, moving: Structure, lattice: Lattice, flow: Flow, cells: TemplateSettings
 ) -> Matches:
     """The flow at the nodes and what matching adds to it; where it adds nothing that agrees, the weight is 0."""
-    near = replace(cells, reach=min(NEAR_CELLS, cells.reach))
+    near = replace(cells, reach=min(NEAR_CELLS, cells.reach), wider=())
     more = agreeing(match(reference, brought_along(moving, flow), lattice, near), near)
     return Matches(flow[:, lattice.rows[:, None], lattice.cols] + more.flow, more.weight)
 
@@ -104,7 +125,7 @@ def reach_px(settings: TemplateSettings) -> int:
 
     A node sees its window and its search, and is smoothed with its five nearest neighbours to each side.
     """
-    return settings.radius + settings.reach + 5 * settings.step
+    return max(settings.radii) + settings.reach + 5 * settings.step
 
 
 def match(reference: Structure, moving: Structure, lattice: Lattice, settings: TemplateSettings) -> Matches:

@@ -8,7 +8,8 @@ import torch
 
 from components.tasks.coregistration.losses import matching_loss
 from components.tasks.coregistration.structure import Structure
-from components.tasks.coregistration.templates import TemplateSettings, _Scorer
+from components.tasks.coregistration.template_settings import TemplateSettings
+from components.tasks.coregistration.window_matching import Scorer
 from models.window_correlation import window_correlation
 
 RADIUS, REACH = 4, 3
@@ -22,7 +23,7 @@ def features():
 
 def test_it_scores_as_template_matching_does(features):
     known = np.ones((32, 32), bool)
-    scorer = _Scorer.of(*(Structure(each, known) for each in features), TemplateSettings(RADIUS, REACH))
+    scorer = Scorer.of(*(Structure(each, known) for each in features), TemplateSettings(RADIUS, REACH))
     scores = window_correlation(*(torch.from_numpy(each)[None] for each in features), RADIUS, REACH)[0]
     for row, col in ((12, 15), (16, 16), (20, 11)):
         expected = scorer.surface(row, col)

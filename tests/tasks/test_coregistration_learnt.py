@@ -16,7 +16,7 @@ from components.tasks.coregistration import templates
 from components.tasks.coregistration.candidates import network_of
 from components.tasks.coregistration.options import MethodOptions
 from components.tasks.coregistration.structure import brought_along, coarsened, structure_of
-from components.tasks.coregistration.templates import TemplateSettings
+from components.tasks.coregistration.template_settings import TemplateSettings
 
 SETTINGS = {"radius": 16, "reach": 12, "step": 16, "outlier": 2, "cell": 2}
 OPTIONS = {

@@ -9,12 +9,13 @@ import tifffile
 from scipy.ndimage import map_coordinates
 
 from components.metrics.flow import ErrorCounts, end_point_errors
-from components.tasks.coregistration import gefolki, templates
+from components.tasks.coregistration import gefolki
 from components.tasks.coregistration.gefolki import FolkiSettings
 from components.tasks.coregistration.lattice import Lattice
 from components.tasks.coregistration.shift import best_constant
 from components.tasks.coregistration.structure import structure_of
-from components.tasks.coregistration.templates import TemplateSettings
+from components.tasks.coregistration.template_settings import TemplateSettings
+from components.tasks.coregistration.window_matching import match
 
 PROJECT = Path(__file__).resolve().parents[2]
 PATCH = Path(os.environ.get("SWATH_REAL_DATA", PROJECT.parent / "shared/data")) / "coregistration/gefolki/S1S2"
@@ -60,7 +61,7 @@ def test_the_published_pair_is_aligned_as_it_is_and_its_flow_yet_to_be_applied(t
     )
     settings = TemplateSettings()
     lattice = Lattice.over(radar.shape, settings.step)
-    found = templates.match(structure_of(radar), structure_of(optical), lattice, settings)
+    found = match(structure_of(radar), structure_of(optical), lattice, settings)
     there = truth[:, lattice.rows][:, :, lattice.cols]
     far = (np.hypot(*there) > 3) & (found.weight > 0)
     assert far.sum() > 200

@@ -18,6 +18,7 @@ from components.tasks.coregistration.filters import Flow, Image
 from components.tasks.coregistration.options import ClassicalName, MethodOptions
 from components.tasks.coregistration.pair import Pair, answer, pair_of
 from components.tasks.coregistration.shift import Shift, phase_correlation
+from components.tasks.coregistration.template_settings import reach_px
 from components.tasks.coregistration.views import grey, statistics_of
 
 Matcher = Callable[[Image, Image], tuple[Flow, Image]]  # two grey images to flow (2, row, col), confidence (row, col)
@@ -31,7 +32,7 @@ def _gefolki(options: MethodOptions) -> tuple[Matcher, int]:
 
 def _templates(options: MethodOptions) -> tuple[Matcher, int]:
     settings = options.templates
-    return partial(templates.estimate, settings=settings), templates.reach_px(settings)
+    return partial(templates.estimate, settings=settings), reach_px(settings)
 
 
 # How each is made of the options, and how far away a pixel may be that counts.

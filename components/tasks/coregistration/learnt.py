@@ -20,7 +20,8 @@ from components.tasks.coregistration.networks import FlowNetwork
 from components.tasks.coregistration.options import MethodOptions
 from components.tasks.coregistration.pair import Pair, answer
 from components.tasks.coregistration.structure import Structure, away_from_holes, coarsened
-from components.tasks.coregistration.templates import matched, reach_px
+from components.tasks.coregistration.template_settings import reach_px
+from components.tasks.coregistration.templates import matched
 from components.tasks.seam import Batch
 from models.structural_features import FEATURES, REACH_PX, STRIDE_PX
 from models.window_correlation import window_correlation

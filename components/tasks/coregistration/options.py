@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from components.raster.bands import canonical
 from components.raster.scene import Unit
 from components.tasks.coregistration.gefolki import FolkiSettings
-from components.tasks.coregistration.templates import TemplateSettings
+from components.tasks.coregistration.template_settings import TemplateSettings
 from components.tasks.params import Params, RunParams, options
 from models.structural_features import STRIDE_PX
 

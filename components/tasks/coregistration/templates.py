@@ -2,73 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import NamedTuple
+from dataclasses import replace
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
-from scipy.ndimage import generic_filter, uniform_filter
+from scipy.ndimage import generic_filter
 
-from components.tasks.coregistration.filters import Flow, Image, box
+from components.tasks.coregistration.filters import Flow, Image
 from components.tasks.coregistration.lattice import Lattice, smooth_field
 from components.tasks.coregistration.structure import Structure, brought_along, coarsened, structure_of
+from components.tasks.coregistration.template_settings import TemplateSettings
+from components.tasks.coregistration.window_matching import Matches, match
 
-LEAST_KNOWN = 0.5  # of the pixels of a window
 NEAR_CELLS = 2  # how far matching looks again
-FAR_PX = 3  # a rival peak is at least this far from the best one
-
-
-@dataclass(frozen=True)
-class TemplateSettings:
-    """Half the edge of a window, reach of the search, distance of windows, and what disagrees with its neighbours; px.
-
-    Features are averaged over ``cell`` x ``cell`` px before they are matched, which is faster and hides noise; radius,
-    reach and step are multiples of it. After the first look the moving scene's features are brought along the flow that
-    was found and matched again, ``looks`` times in all: what is left lies near zero, where peaks are not drawn
-    towards whole cells. Where the match of a window does not agree with its neighbours, those of the ``wider`` radii
-    are asked in turn: they see less detail, and something where little can be seen.
-
-    Raises:
-        ValueError: if a length is not positive or not a multiple of the cell, or if the radii do not grow.
-    """
-
-    radius: int = 32
-    reach: int = 12
-    step: int = 16
-    outlier: float = 1.5
-    cell: int = 1
-    looks: int = 1
-    wider: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        lengths = (*self.radii, self.reach, self.step)
-        if min(*lengths, self.cell, self.looks) < 1 or self.outlier <= 0:
-            raise ValueError(f"lengths must be positive, got {self}")
-        if any(length % self.cell for length in lengths):
-            raise ValueError(f"radius, reach and step must be multiples of cell, got {self}")
-        if any(wide <= narrow for narrow, wide in pairwise(self.radii)):
-            raise ValueError(f"wider radii must grow from the radius on, got {self}")
-
-    @property
-    def radii(self) -> tuple[int, ...]:
-        """Of the windows, the first to be asked first."""
-        return self.radius, *self.wider
-
-    @property
-    def in_cells(self) -> TemplateSettings:
-        """The same lengths counted in cells."""
-        radius, reach, step = (length // self.cell for length in (self.radius, self.reach, self.step))
-        wider = tuple(each // self.cell for each in self.wider)
-        return TemplateSettings(radius, reach, step, self.outlier / self.cell, looks=self.looks, wider=wider)
-
-
-class Matches(NamedTuple):
-    """Flow ``(2, row, col)`` at the nodes of a lattice, and the weight 0..1 of each: 0 where nothing was found."""
-
-    flow: NDArray[np.float32]
-    weight: NDArray[np.float32]
 
 
 def estimate(reference: Image, moving: Image, settings: TemplateSettings | None = None) -> tuple[Flow, Image]:
@@ -120,28 +66,6 @@ def _looked_again(
     return Matches(flow[:, lattice.rows[:, None], lattice.cols] + more.flow, more.weight)
 
 
-def reach_px(settings: TemplateSettings) -> int:
-    """How far away a pixel may be that counts.
-
-    A node sees its window and its search, and is smoothed with its five nearest neighbours to each side.
-    """
-    return max(settings.radii) + settings.reach + 5 * settings.step
-
-
-def match(reference: Structure, moving: Structure, lattice: Lattice, settings: TemplateSettings) -> Matches:
-    """The best match of the window around each node by normalised cross-correlation, to a fraction of a pixel."""
-    scorer = _Scorer.of(reference, moving, settings)
-    rows, cols = lattice.rows, lattice.cols
-    flow = np.zeros((2, len(rows), len(cols)), np.float32)
-    weight = np.zeros((len(rows), len(cols)), np.float32)
-    for i, row in enumerate(rows):
-        for j, col in enumerate(cols):
-            surface = scorer.surface(int(row), int(col))
-            if surface is not None:
-                flow[:, i, j], weight[i, j] = _peak(surface, settings.reach)
-    return Matches(flow, weight)
-
-
 def agreeing(found: Matches, settings: TemplateSettings) -> Matches:
     """The matches within ``outlier`` px of the median of 24 neighbours; the weight of the others is 0.
 
@@ -160,68 +84,3 @@ def agreeing(found: Matches, settings: TemplateSettings) -> Matches:
 def _median(values: NDArray[np.float64]) -> float:
     known = values[np.isfinite(values)]
     return float(np.median(known)) if known.size else np.nan
-
-
-class _Scorer(NamedTuple):
-    """Padded features of both images, and the energy of every window of the moving one."""
-
-    reference: Image
-    moving: Image
-    inside: Image
-    share: Image
-    energy: Image
-    settings: TemplateSettings
-
-    @classmethod
-    def of(cls, reference: Structure, moving: Structure, settings: TemplateSettings) -> _Scorer:
-        margin = settings.radius + settings.reach
-        (first, first_known), (second, second_known) = reference, moving
-        share = box((first_known & second_known).astype(np.float32), settings.radius)
-        side = 2 * settings.radius + 1
-        second = second - (second.sum((1, 2), keepdims=True) / max(second_known.sum(), 1)) * second_known
-        wide = np.pad(second, ((0, 0), (margin, margin), (margin, margin)))
-        means = np.stack([uniform_filter(each, side, mode="constant") for each in wide])
-        squares = uniform_filter((wide**2).sum(0), side, mode="constant")
-        energy = np.maximum(squares - (means**2).sum(0), 0) * side**2
-        narrow = np.pad(first, ((0, 0), *((settings.radius, settings.radius),) * 2))
-        inside = np.pad(first_known.astype(np.float32), settings.radius)
-        return cls(narrow, wide, inside, share, energy, settings)
-
-    def surface(self, row: int, col: int) -> NDArray[np.float32] | None:
-        """Correlation -1..1 of every displacement ``(2 reach + 1, 2 reach + 1)``; None where too little is known."""
-        if self.share[row, col] < LEAST_KNOWN:
-            return None
-        radius, reach = self.settings.radius, self.settings.reach
-        side, wide = 2 * radius + 1, 2 * (radius + reach) + 1
-        template = self.reference[:, row : row + side, col : col + side]
-        inside = self.inside[row : row + side, col : col + side]
-        centred = (template - template.sum((1, 2), keepdims=True) / inside.sum()) * inside
-        own = float((centred**2).sum())
-        if own <= np.finfo(np.float32).eps * side**2:
-            return None
-        size = scipy.fft.next_fast_len(wide, real=True)
-        around = scipy.fft.rfft2(self.moving[:, row : row + wide, col : col + wide], (size, size))
-        product = (around * np.conj(scipy.fft.rfft2(centred, (size, size)))).sum(0)
-        scores = scipy.fft.irfft2(product, (size, size))[: 2 * reach + 1, : 2 * reach + 1]
-        energy = self.energy[row + radius : row + radius + 2 * reach + 1, col + radius : col + radius + 2 * reach + 1]
-        least = 1e-3 * own  # a window without structure resembles nothing
-        return np.asarray(scores / np.sqrt(own * np.maximum(energy, least)), dtype=np.float32)
-
-
-def _peak(surface: NDArray[np.float32], reach: int) -> tuple[tuple[float, float], float]:
-    """``(u, v)`` of the highest score by a parabola along either axis, and 1 - rival / peak; weight 0 at the rim."""
-    row, col = divmod(int(np.argmax(surface)), surface.shape[1])
-    top = float(surface[row, col])
-    if top <= 0 or not (0 < row < 2 * reach and 0 < col < 2 * reach):
-        return (0.0, 0.0), 0.0
-    v = row - reach + _vertex(*surface[row - 1 : row + 2, col].tolist())
-    u = col - reach + _vertex(*surface[row, col - 1 : col + 2].tolist())
-    rivals = surface.copy()
-    rivals[max(row - FAR_PX, 0) : row + FAR_PX + 1, max(col - FAR_PX, 0) : col + FAR_PX + 1] = 0
-    return (u, v), float(np.clip(1 - rivals.max() / top, 0, 1))
-
-
-def _vertex(before: float, at: float, after: float) -> float:
-    """Where the parabola through three scores is highest, -0.5..0.5 from the middle one."""
-    bend = before - 2 * at + after
-    return 0.5 * (before - after) / bend if bend < 0 else 0.0

@@ -41,6 +41,7 @@ DENSE = (128, 128, 96, 64, 32)
 CONTEXT = ((128, 1), (128, 2), (128, 4), (96, 8), (64, 16), (32, 1))  # channels, dilation
 REACH = 4  # of the cost volume, in pixels of a level
 EVIDENCE_REACH = 2  # of the cost volume about the final flow, from which confidence is told
+TOP, TOP_MULTIMODAL = 6, 5  # the coarsest level, of the paper and of the variant for two sensors
 WEIGHTS = {6: 0.25, 5: 0.25, 4: 0.25, 3: 0.5, 2: 1.0, 1: 1.0}  # 0.32 ... 0.005 for sums, as weights of means
 
 
@@ -86,7 +87,7 @@ class PWCNet(nn.Module):
         channels: int = 1,
         width: float = 1.0,
         sensors: int = 1,
-        top: int = 6,
+        top: int = TOP,
         finest: int = 2,
         normalised: bool = False,
     ) -> None:
@@ -158,7 +159,14 @@ class PWCNet(nn.Module):
 
 
 class PWCNetMultimodal(PWCNet):
-    """Two encoders with weights of their own, levels 5 to 2."""
+    """Two encoders with weights of their own, levels 5 to 2 unless ``top`` says otherwise."""
 
-    def __init__(self, channels: int = 1, width: float = 1.0, finest: int = 2, normalised: bool = False) -> None:
-        super().__init__(channels, width, sensors=2, top=5, finest=finest, normalised=normalised)
+    def __init__(
+        self,
+        channels: int = 1,
+        width: float = 1.0,
+        top: int = TOP_MULTIMODAL,
+        finest: int = 2,
+        normalised: bool = False,
+    ) -> None:
+        super().__init__(channels, width, sensors=2, top=top, finest=finest, normalised=normalised)

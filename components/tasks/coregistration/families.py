@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import ceil, lcm
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -14,6 +14,7 @@ from components.tasks.coregistration.templates import reach_px
 from components.tasks.coregistration.views import channels_of
 from models import structural_features
 from models.flownet import FlowNetS
+from models.matched_start import BegunFlow
 from models.pwcnet import TOP, TOP_MULTIMODAL, PWCNet, PWCNetMultimodal
 from models.recurrent_flow import RecurrentFlow
 from models.structural_features import StructuralFeatures
@@ -38,7 +39,8 @@ class Family(NamedTuple):
 
 
 def _flownet(options: MethodOptions, _sensors: int) -> nn.Module:
-    return FlowNetS(2 * channels_of(options), options.width)
+    network = FlowNetS(2 * channels_of(options), options.width)
+    return BegunFlow(network, channels_of(options)) if options.matched else network
 
 
 def _levels(options: MethodOptions) -> tuple[int, int]:
@@ -48,13 +50,16 @@ def _levels(options: MethodOptions) -> tuple[int, int]:
 
 
 def _pwcnet(options: MethodOptions, _sensors: int) -> nn.Module:
-    top, finest = _levels(options)
-    return PWCNet(channels_of(options), options.width, top=top, finest=finest, normalised=options.normalised)
+    return PWCNet(channels_of(options), options.width, **_pyramid(options))
 
 
 def _multimodal(options: MethodOptions, _sensors: int) -> nn.Module:
+    return PWCNetMultimodal(channels_of(options), options.width, **_pyramid(options))
+
+
+def _pyramid(options: MethodOptions) -> dict[str, Any]:
     top, finest = _levels(options)
-    return PWCNetMultimodal(channels_of(options), options.width, top=top, finest=finest, normalised=options.normalised)
+    return {"top": top, "finest": finest, "normalised": options.normalised, "matched": options.matched}
 
 
 def _recurrent(options: MethodOptions, sensors: int) -> nn.Module:

@@ -66,6 +66,7 @@ class MethodOptions(Params):
     coarsest_level: int | None = Field(
         None, ge=3, le=6, description="where PWC-Net begins; default 6, multimodal 5, as in the papers"
     )
+    matched: bool = Field(False, description="FlowNetS and PWC-Net begin at matched windows, not at 0")
     iterations: int = Field(3, ge=1, le=12, description="refinements of recurrent-flow")
     crop_px: int = Field(128, ge=64)
     crops: int = Field(100_000, ge=1, description="distinct training crops; passes repeat after them")

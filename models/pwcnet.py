@@ -34,21 +34,25 @@ from models.flow_estimate import (
     scaled,
     unit_length,
 )
-from models.sensor_encoders import SensorEncoders, pairs_of
+from models.matched_start import STRIDE_PX as START_PX
+from models.matched_start import MatchedStart, WindowFeatures
+from models.sensor_encoders import Features, SensorEncoders, pairs_of
 
 CHANNELS = (16, 32, 64, 96, 128, 196)  # of the levels 1 (half resolution) to 6
 DENSE = (128, 128, 96, 64, 32)
 CONTEXT = ((128, 1), (128, 2), (128, 4), (96, 8), (64, 16), (32, 1))  # channels, dilation
 REACH = 4  # of the cost volume, in pixels of a level
 EVIDENCE_REACH = 2  # of the cost volume about the final flow, from which confidence is told
+TOP, TOP_MULTIMODAL = 6, 5  # the coarsest level, of the paper and of the variant for two sensors
 WEIGHTS = {6: 0.25, 5: 0.25, 4: 0.25, 3: 0.5, 2: 1.0, 1: 1.0}  # 0.32 ... 0.005 for sums, as weights of means
 
 
 class _Pyramid(nn.Module):
-    """Features of the levels 1 to ``top``, each from a stride-2 and two further convolutions."""
+    """Features of the levels 1 to ``top``, each from a stride-2 and two further convolutions; if wanted, of windows."""
 
-    def __init__(self, inputs: int, channels: tuple[int, ...]) -> None:
+    def __init__(self, inputs: int, channels: tuple[int, ...], matched: bool = False) -> None:
         super().__init__()
+        self.windows = WindowFeatures(inputs) if matched else None
         before = (inputs, *channels)
         self.levels = nn.ModuleList(
             nn.Sequential(convolution(n, m, stride=2), convolution(m, m), convolution(m, m))
@@ -57,9 +61,12 @@ class _Pyramid(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         features = []
+        shown = image
         for level in self.levels:
             image = level(image)
             features.append(image)
+        if self.windows is not None:
+            features.append(self.windows(shown))
         return tuple(features)
 
 
@@ -86,14 +93,16 @@ class PWCNet(nn.Module):
         channels: int = 1,
         width: float = 1.0,
         sensors: int = 1,
-        top: int = 6,
+        top: int = TOP,
         finest: int = 2,
         normalised: bool = False,
+        matched: bool = False,
     ) -> None:
         super().__init__()
         self.top, self.finest, self.normalised, self.stride_px = top, finest, normalised, 2**top
         pyramid, dense = scaled(CHANNELS[:top], width), scaled(DENSE, width)
-        self.encoders = SensorEncoders(partial(_Pyramid, channels, pyramid), sensors)
+        self.encoders = SensorEncoders(partial(_Pyramid, channels, pyramid, matched), sensors)
+        self.start = MatchedStart() if matched else None
         cost = (2 * REACH + 1) ** 2
         inputs = [cost, *(cost + pyramid[level - 1] + 4 for level in self.levels[1:])]
         self.estimators = nn.ModuleList(_Estimator(n, dense) for n in inputs)
@@ -120,8 +129,8 @@ class PWCNet(nn.Module):
         shape = images[0].shape[-2:]
         pairs = pairs_of([grown(image, self.stride_px) for image in images], sensors)
         first, second = self.encoders(pairs)
-        flow, features = self.estimators[0](self._cost(first[self.top - 1], second[self.top - 1]))
-        steps = [self._step(flow, self.top)]
+        steps: list[Step] = []
+        flow, features = self._coarsest(first, second, steps)
         for index, level in enumerate(self.levels[1:], 1):
             upper, hint = resized(flow, 2), self.feature_ups[index - 1](features)
             warped = warp_features(second[level - 1], upper * self.pixels_per_unit(level))
@@ -135,6 +144,21 @@ class PWCNet(nn.Module):
         stride = 2**self.finest
         logit = resized(self.confidence(features, evidence), stride, shape)
         return Estimate(resized(steps[-1].flow, stride, shape), logit, tuple(steps))
+
+    def _coarsest(self, first: Features, second: Features, steps: list[Step]) -> tuple[Tensor, Tensor]:
+        """The flow of the coarsest level and the features that told it; what was found goes to ``steps``, too."""
+        reference, moving = first[self.top - 1], second[self.top - 1]
+        if self.start is None:
+            flow, features = self.estimators[0](self._cost(reference, moving))
+        else:
+            begun = self.start(first[-1], second[-1]) / FLOW_UNIT_PX
+            steps.append(Step(begun * FLOW_UNIT_PX, START_PX, 1.0))
+            begun = F.interpolate(begun, reference.shape[-2:], mode="area")
+            warped = warp_features(moving, begun * self.pixels_per_unit(self.top))
+            more, features = self.estimators[0](self._cost(reference, warped))
+            flow = begun + more
+        steps.append(self._step(flow, self.top))
+        return flow, features
 
     @staticmethod
     def _step(flow: Tensor, level: int) -> Step:
@@ -158,7 +182,15 @@ class PWCNet(nn.Module):
 
 
 class PWCNetMultimodal(PWCNet):
-    """Two encoders with weights of their own, levels 5 to 2."""
+    """Two encoders with weights of their own, levels 5 to 2 unless ``top`` says otherwise."""
 
-    def __init__(self, channels: int = 1, width: float = 1.0, finest: int = 2, normalised: bool = False) -> None:
-        super().__init__(channels, width, sensors=2, top=5, finest=finest, normalised=normalised)
+    def __init__(
+        self,
+        channels: int = 1,
+        width: float = 1.0,
+        top: int = TOP_MULTIMODAL,
+        finest: int = 2,
+        normalised: bool = False,
+        matched: bool = False,
+    ) -> None:
+        super().__init__(channels, width, sensors=2, top=top, finest=finest, normalised=normalised, matched=matched)

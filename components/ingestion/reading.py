@@ -18,6 +18,8 @@ from components.ingestion.candidates import Candidate
 from components.ingestion.declaration import Declaration
 from components.ingestion.labels import read_label
 from components.ingestion.matlab import SUFFIX, read_mat
+from components.ingestion.netcdf import SUFFIX as NETCDF
+from components.ingestion.netcdf import read_cube
 from components.ingestion.roles import NODATA_CODE, ImageDeclaration, Storage
 from components.ingestion.vector_labels import Drawn, Layers, draw_label
 from components.raster.bands import band_indexes, canonical
@@ -118,7 +120,8 @@ def read_image(path: Path, image: ImageDeclaration, decoders: DecoderPool) -> Sc
     Raises:
         SwathError: if the file is broken, empty, lacks a band, or holds numbers that the storage cannot.
     """
-    raw = _read(path, decoders, image.variable)
+    image = image.of_file(path)
+    raw = _raw(path, image, decoders)
     array = _declared_bands(raw, image, path)
     unseen = ~np.isfinite(array)
     for nodata in (raw.nodata, image.nodata):
@@ -128,12 +131,18 @@ def read_image(path: Path, image: ImageDeclaration, decoders: DecoderPool) -> Sc
     _refuse_empty(array, valid, path)
     values = np.where(unseen, np.nan, array) * image.scale + image.offset
     if image.decibels:
-        values = _intensity(values, path)
+        values = _linear(values, image, path)
     _refuse_inexact(values[:, valid], image.storage, path)
     bands = tuple(canonical(name) for name in image.bands)
     if image.storage.nodata is None and not unseen.any():
         return Scene(values.astype(image.storage.dtype), raw.grid, bands, image.unit)  # type: ignore[arg-type]
     return Scene(values.astype(np.float32), raw.grid, bands, image.unit, nodata=np.nan)  # type: ignore[arg-type]
+
+
+def _raw(path: Path, image: ImageDeclaration, decoders: DecoderPool) -> Scene:
+    if path.suffix.lower() == NETCDF:
+        return read_cube(path, image.names or image.bands, image.date, decoders.limits)
+    return _read(path, decoders, image.variable)
 
 
 def _read(path: Path, decoders: DecoderPool, variable: str | None = None) -> Scene:
@@ -148,18 +157,18 @@ def _read(path: Path, decoders: DecoderPool, variable: str | None = None) -> Sce
 def _declared_bands(raw: Scene, image: ImageDeclaration, path: Path) -> NDArray[np.float64]:
     """The declared bands in the declared order: by name where the file names them rightly, else by position."""
     nameless = all(re.fullmatch(r"band\d+", name) for name in raw.bands)  # what the reader calls a band without a name
-    unnamed = image.by_position or nameless
+    unnamed = image.by_position or (nameless and image.names is None)
     if unnamed and len(raw.bands) != len(image.bands):
         raise BadScene(path, f"holds {len(raw.bands)} unnamed bands, {len(image.bands)} are declared", "mend the file")
-    indexes = list(range(len(raw.bands))) if unnamed else band_indexes(image.bands, raw.bands, path)
+    indexes = list(range(len(raw.bands))) if unnamed else band_indexes(image.names or image.bands, raw.bands, path)
     return np.asarray(raw.array[indexes], dtype=np.float64)
 
 
-def _intensity(decibels: NDArray[np.float64], path: Path) -> NDArray[np.float64]:
-    """Linear intensity of a backscatter in decibels; NaN stays NaN."""
+def _linear(decibels: NDArray[np.float64], image: ImageDeclaration, path: Path) -> NDArray[np.float64]:
+    """Intensity or amplitude of a backscatter in decibels, as the unit says; NaN stays NaN."""
     if np.nanmax(np.abs(decibels), initial=0) > MOST_DB:
         raise BadScene(path, f"holds values beyond {MOST_DB:g} dB", "linear already? leave out decibels: true")
-    return np.asarray(np.power(10, decibels / 10))
+    return np.asarray(np.power(10, decibels / (10 if image.unit == "intensity" else 20)))
 
 
 def _refuse_empty(array: Array, valid: NDArray[np.bool_], path: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date as Day
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -46,10 +47,22 @@ class Storage(Params):
     nodata: float | None = None
 
 
+class FileKind(Params):
+    """What is otherwise in files of one suffix, where several providers fill one role; None: as the role says."""
+
+    names: tuple[str, ...] | None = Field(None, min_length=1, description="what the file calls the declared bands")
+    date: Day | None = Field(None, description="of a NetCDF cube: the day that is read")
+    scale: float | None = Field(None, gt=0)
+    offset: float | None = None
+    nodata: float | None = None
+    decibels: bool | None = None
+
+
 class ImageDeclaration(Params):
     """The image roles: value = number in the source file x `scale` + `offset`, applied once, at ingestion.
 
-    With ``decibels`` the value so found is a ratio in decibels, and its intensity ``10 ** (value / 10)`` is stored.
+    With ``decibels`` the value so found is a ratio in decibels; its intensity ``10 ** (value / 10)`` is stored, or its
+    amplitude, the root of that. ``names`` and ``date`` are of NetCDF cubes and of files with names of their own.
     """
 
     bands: Annotated[tuple[str, ...], BeforeValidator(_numbered)] = Field(min_length=1)
@@ -62,13 +75,23 @@ class ImageDeclaration(Params):
     by_position: bool = Field(
         False, exclude_if=is_unset, description="the file's own band names are wrong (near infrared shown as red)"
     )
-    decibels: bool = Field(False, exclude_if=is_unset, description="of radar; its linear intensity is stored")
+    decibels: bool = Field(False, exclude_if=is_unset, description="of radar; its linear backscatter is stored")
+    names: tuple[str, ...] | None = Field(None, exclude_if=is_unset, description="what the file calls the bands")
+    date: Day | None = Field(None, exclude_if=is_unset, description="of a NetCDF cube: the day that is read")
+    kinds: Mapping[str, FileKind] = Field(
+        default_factory=dict, exclude_if=is_unset, description="suffix of a file (.nc) -> what is otherwise in it"
+    )
 
     @model_validator(mode="after")
-    def _decibels_become_intensity(self) -> Self:
-        if self.decibels and (self.unit, self.storage.dtype) != ("intensity", "float32"):
-            raise ValueError("decibels become intensity: unit must be intensity, and storage.dtype float32")
+    def _decibels_become_backscatter(self) -> Self:
+        if self.decibels and (self.unit not in ("intensity", "amplitude") or self.storage.dtype != "float32"):
+            raise ValueError("decibels become intensity or amplitude: unit must be one, and storage.dtype float32")
         return self
+
+    def of_file(self, path: Path) -> Self:
+        """The section as it holds for a file: what its kind says stands above the rest."""
+        kind = self.kinds.get(path.suffix.lower())
+        return self.model_copy(update={**(kind.model_dump(exclude_none=True) if kind else {}), "kinds": {}})
 
     @property
     def applied(self) -> dict[str, float | bool]:

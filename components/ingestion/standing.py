@@ -11,6 +11,7 @@ from typing import Any
 from components.ingestion.candidates import Candidate
 from components.ingestion.declaration import Declaration
 from components.ingestion.digests import Digests
+from components.ingestion.roles import ImageDeclaration
 from components.raster.dataset import MANIFEST, Source
 from components.raster.items import read_item
 
@@ -47,8 +48,12 @@ def _applied(candidate: Candidate, declaration: Declaration) -> dict[str, Any]:
         return {}
     if declaration.images:
         images = {role: declaration.image_of(role) for role in declaration.image_roles}
-        return {role: each.applied for role, each in images.items() if each}
+        return {role: _of_file(each, candidate.files.get(role)).applied for role, each in images.items() if each}
     return dict(declaration.image.applied) if declaration.image else {}
+
+
+def _of_file(image: ImageDeclaration, path: Path | None) -> ImageDeclaration:
+    return image.of_file(path) if path else image
 
 
 def intact_sources(raw: Path, digests: Digests) -> dict[str, Intact]:

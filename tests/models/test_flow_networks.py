@@ -3,13 +3,17 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from models.correlation import correlation
 from models.feature_warping import warp_features
 from models.flow_estimate import unit_length
 from models.flownet import FlowNetS
+from models.matched_start import STRIDE_PX as MATCHED_STRIDE_PX
+from models.matched_start import BegunFlow, MatchedStart
 from models.pwcnet import PWCNet, PWCNetMultimodal
 from models.recurrent_flow import REACH, STRIDE_PX, RecurrentFlow, _convex, _matched, _volumes, looked_up
 
@@ -216,3 +220,42 @@ def test_convex_upsampling_puts_each_pixel_where_it_belongs():
     logits[:, 4] = 0  # the middle one of nine
     large = _convex(flow, logits.reshape(1, -1, 5, 6))
     assert torch.equal(large[0, 0, 0], 4 * torch.arange(6.0).repeat_interleave(4))
+
+
+BEGUN = {
+    "flownet-s": lambda: BegunFlow(FlowNetS(6, width=0.125), 3),
+    "pwc-net": lambda: PWCNet(3, width=0.25, matched=True),
+    "pwc-net-multimodal": lambda: PWCNetMultimodal(3, width=0.25, top=3, matched=True, normalised=True),
+}
+
+
+@pytest.mark.parametrize("name", BEGUN)
+def test_a_network_that_begins_at_matched_windows_finds_a_shift_before_it_learns(name):
+    torch.manual_seed(0)
+    network = BEGUN[name]().eval()
+    large = F.avg_pool2d(images(1, 1, 3, 132, 132)[0], 5, 1)
+    estimate = network(large[..., 6:-6, 6:-6], large[..., 2:-10, 10:-2])  # x in the first lies at x - (4, -4)
+    begun = estimate.steps[0]
+    inner = np.s_[..., 4:-4, 4:-4]
+    expected = torch.tensor([-4.0, 4.0])[None, :, None, None]
+    assert begun.stride == MATCHED_STRIDE_PX
+    assert (begun.flow[inner] - expected).abs().mean() < 0.3
+    assert (estimate.flow[..., 32:-32, 32:-32] - expected).abs().mean() < 0.6
+    assert all(step.flow.shape[-1] * step.stride >= 116 for step in estimate.steps)
+
+
+@pytest.mark.parametrize("name", BEGUN)
+def test_what_windows_compare_is_learnt_from_the_flow(name):
+    torch.manual_seed(0)
+    network = BEGUN[name]().train()
+    network(*images(2, 1, 3, 64, 64)).flow.square().mean().backward()
+    windows = {key: each.grad for key, each in network.named_parameters() if "windows.last" in key}
+    assert len(windows) >= 2
+    assert all(each is not None and each.any() for each in windows.values())
+
+
+def test_windows_outside_of_the_image_are_never_the_best():
+    flat = torch.zeros(1, 2, 32, 32)
+    flow = MatchedStart()(flat, flat)
+    assert flow[..., 4, 4].abs().max() < 0.1  # the middle sees all displacements alike
+    assert (flow[0, 0, :, 0] > 1).all()  # at the border, those inside alone

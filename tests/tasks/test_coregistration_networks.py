@@ -19,11 +19,12 @@ from components.tasks.bundle import module_state
 from components.tasks.coregistration.candidates import network_of
 from components.tasks.coregistration.families import FAMILIES
 from components.tasks.coregistration.losses import confidence_loss, flow_loss
-from components.tasks.coregistration.options import MethodOptions
+from components.tasks.coregistration.options import LEARNT_CELL_PX, MethodOptions
 from components.tasks.coregistration.radiometry import randomised
 from components.tasks.coregistration.views import statistics_of
 from components.tasks.seam import Network, Sample
 from models.flow_estimate import Step
+from models.structural_features import STRIDE_PX
 
 NAMES = list(FAMILIES)
 WIDTHS = {
@@ -311,28 +312,46 @@ def test_a_small_multimodal_network_learns_one_pair():
     assert outputs["confidence"].array.mean() > 0.7
 
 
+def strip(name, tile):
+    """A network, and a scene of five tiles side by side: no tile sees all of it."""
+    whole = sample(9, side=5 * tile).inputs
+    return network(name), {role: scene.crop(Window(0, 0, tile, 5 * tile)) for role, scene in whole.items()}
+
+
 def largest_step(difference, tile):
-    """Largest change from pixel to pixel, along rows or columns, about the seams between tiles."""
-    about = np.s_[:, tile - 70 : tile + 70]
-    turned = (difference, np.swapaxes(difference, 1, 2))
-    return max(float(np.abs(np.diff(each, axis=1))[about].max()) for each in turned)
+    """Largest change from column to column about the seams between tiles."""
+    steps = np.abs(np.diff(difference, axis=2))
+    return max(float(steps[..., seam - 70 : seam + 70].max()) for seam in range(tile, 5 * tile, tile))
 
 
-# Not the plain PWC-Net: what it says of a pixel hangs on more than its halo until it has converged, see CARD.md.
 @pytest.mark.parametrize(
     ("name", "tile", "limit_px"),
     [
         ("flownet-s", 256, 0.05),
+        ("pwc-net", 256, 0.05),
         ("pwc-net-multimodal", 256, 0.05),
         ("recurrent-flow", 208, 1e-3),  # its halo holds all that counts
         ("learnt-templates", 256, 0.05),
     ],
 )
 def test_tiles_of_a_network_join_without_a_step(name, tile, limit_px):
-    method, given = network(name), sample(9, side=2 * tile).inputs
+    method, given = strip(name, tile)
     bare = copy(method)
     bare.halo_px = bare.blend_px = 0
-    whole = predict(method, given, tile_px=2 * tile)["flow"].array
+    whole = predict(method, given, tile_px=5 * tile)["flow"].array
     tiled, torn = (predict(each, given, tile_px=tile)["flow"].array for each in (method, bare))
     assert largest_step(tiled - whole, tile) < limit_px
     assert largest_step(torn - whole, tile) > 10 * limit_px
+
+
+def test_tiles_follow_from_the_options_of_a_run():
+    near, far = (network("learnt-templates", templates={"reach": reach, "cell": 2}) for reach in (6, 48))
+    assert far.halo_px > near.halo_px
+    assert network("learnt-templates").alignment_px == 8
+    assert network("pwc-net").alignment_px == 64
+    assert network("pwc-net", coarsest_level=4).alignment_px == 16
+    assert network("pwc-net", coarsest_level=4).halo_px < network("pwc-net").halo_px
+
+
+def test_cells_of_learnt_templates_are_those_of_their_network():
+    assert LEARNT_CELL_PX == STRIDE_PX

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import ceil
 from typing import Self
 
 import numpy as np
@@ -13,21 +12,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from components.inference.method import Outputs
-from components.tasks.coregistration.families import Family
 from components.tasks.coregistration.filters import Mask
 from components.tasks.coregistration.losses import matching_loss
 from components.tasks.coregistration.networks import FlowNetwork
-from components.tasks.coregistration.options import MethodOptions
 from components.tasks.coregistration.pair import Pair, answer
 from components.tasks.coregistration.structure import Structure, away_from_holes, coarsened
-from components.tasks.coregistration.template_settings import reach_px
 from components.tasks.coregistration.templates import matched
 from components.tasks.seam import Batch
-from models.structural_features import FEATURES, REACH_PX, STRIDE_PX
+from models.structural_features import FEATURES, STRIDE_PX
 from models.window_correlation import window_correlation
 
 SCORED_CELLS = 4  # every fourth window of a crop is trained on: neighbours say the same
-HALO_STEP_PX = 32
 LOOKS_OF_ONE_SENSOR = 2  # between two sensors a second look gains nothing
 
 
@@ -36,12 +31,6 @@ class LearntTemplates(FlowNetwork):
 
     Two scenes of one sensor go through one encoder (`between`), so a scene is where it is with respect to itself.
     """
-
-    def __init__(self, options: MethodOptions, family: Family) -> None:
-        super().__init__(options, family)
-        step = options.templates.step
-        self.halo_px = ceil((reach_px(options.templates) + REACH_PX) / HALO_STEP_PX) * HALO_STEP_PX
-        self.alignment_px = step * STRIDE_PX if step % STRIDE_PX else step
 
     def between(self, sensor: str) -> Self:
         """The same network for pairs of one sensor: they match so well that a second look pays."""

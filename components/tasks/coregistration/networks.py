@@ -35,8 +35,8 @@ class FlowNetwork:
         self.sensors = (REFERENCE, MOVING)  # whose encoder sees the reference, and whose the moving scene
         two = options.reference.sensor != options.moving.sensor
         self.module = family.make(options, 1 + two)
-        self.halo_px: int | None = family.halo_px
-        self.blend_px, self.alignment_px = family.blend_px, family.stride_px
+        self.halo_px: int | None = family.halo_px(options)
+        self.blend_px, self.alignment_px = family.blend_px, family.alignment_px(options)
         self.statistics: Statistics | None = None
 
     def between(self, sensor: str) -> Self:

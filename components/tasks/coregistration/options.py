@@ -11,10 +11,10 @@ from components.raster.scene import Unit
 from components.tasks.coregistration.gefolki import FolkiSettings
 from components.tasks.coregistration.template_settings import TemplateSettings
 from components.tasks.params import Params, RunParams, options
-from models.structural_features import STRIDE_PX
 
 NetworkName = Literal["flownet-s", "pwc-net", "pwc-net-multimodal", "recurrent-flow", "learnt-templates"]
 ClassicalName = Literal["zero-flow", "phase-correlation", "gefolki", "templates"]
+LEARNT_CELL_PX = 2  # what one feature of learnt-templates covers: the stride of its network
 
 
 class SensorOptions(Params):
@@ -63,6 +63,10 @@ class MethodOptions(Params):
     width: float = Field(1.0, gt=0, le=1, description="factor on the channels of the network")
     normalised: bool = Field(True, description="PWC-Net compares features of unit length; false: as in the paper")
     finest_level: Literal[1, 2] = Field(2, description="where PWC-Net ends: a half or a quarter of the resolution")
+    coarsest_level: int | None = Field(
+        None, ge=3, le=6, description="where PWC-Net begins; default 6, multimodal 5, as in the papers"
+    )
+    matched: bool = Field(False, description="FlowNetS and PWC-Net begin at matched windows, not at 0")
     iterations: int = Field(3, ge=1, le=12, description="refinements of recurrent-flow")
     crop_px: int = Field(128, ge=64)
     crops: int = Field(100_000, ge=1, description="distinct training crops; passes repeat after them")
@@ -71,8 +75,8 @@ class MethodOptions(Params):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.name == "learnt-templates" and (self.view != "both" or self.templates.cell != STRIDE_PX):
-            raise ValueError(f"learnt-templates needs view: both, and templates: {{cell: {STRIDE_PX}}}")
+        if self.name == "learnt-templates" and (self.view != "both" or self.templates.cell != LEARNT_CELL_PX):
+            raise ValueError(f"learnt-templates needs view: both, and templates: {{cell: {LEARNT_CELL_PX}}}")
         return self
 
     @property

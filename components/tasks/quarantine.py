@@ -6,7 +6,7 @@ scene: scene, place, row, col, rows, cols, rule, reason, score, action.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -138,7 +138,7 @@ def overlaps(left: Window, right: Window) -> bool:
     return not (beside or above)
 
 
-def _suspicion(row: dict[str, Any], path: Path) -> Suspicion:
+def _suspicion(row: Mapping[Any, Any], path: Path) -> Suspicion:
     window = Window(*(int(row[name]) for name in ("row", "col", "rows", "cols")))
     action, score = row["action"], float(row["score"])
     if action not in get_args(Action):

@@ -76,7 +76,8 @@ class Noise:
     def measures(self, window_px: int) -> pd.DataFrame:
         """Columns for the summary table by id of scenes and chips: `noise_lower`, `contradicted`, `suspect_core_px`.
 
-        ``noise_lower`` of a scene is the lower end of the noise rate of its place's worst class; chips have none.
+        ``noise_lower`` of a scene is the lower end of the noise rate of its place's worst class; chips have none. The
+        others belong to chips, and to a scene that is one chip.
         """
         lower = {
             place: max((each.low for each in self.rates if each.place == place and each.low is not None), default=None)
@@ -85,10 +86,10 @@ class Noise:
         rows = []
         for scene, found in sorted(self.contradictions.items()):
             shape = found.given.shape
-            whole = chip_measures(found, Window(0, 0, *shape))
+            chips = {window: chip_measures(found, window) for window in windows((shape[0], shape[1]), window_px)}
+            whole = next(iter(chips.values())) if len(chips) == 1 else {}
             rows.append({"id": scene, "noise_lower": lower.get(found.place), **whole})
-            for window in windows((shape[0], shape[1]), window_px):
-                rows.append({"id": f"{scene}@{window.row},{window.col}", **chip_measures(found, window)})
+            rows += [{"id": f"{scene}@{window.row},{window.col}", **each} for window, each in chips.items()]
         return pd.DataFrame(rows, columns=["id", "noise_lower", "contradicted", "suspect_core_px"])
 
     def write(self, folder: Path) -> None:

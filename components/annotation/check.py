@@ -14,14 +14,18 @@ from typing import Any
 import pandas as pd
 
 from components.annotation.aligned import summarise_aligned
+from components.annotation.cases import Sights, suspect_pictures, worst_cases
 from components.annotation.noise import Noise, estimate_noise
+from components.annotation.page import page
 from components.annotation.rules import Expectations, read_expectations
 from components.annotation.series import summarise_series
 from components.annotation.summary import markdown
+from components.annotation.suspects import Contradiction
 from components.annotation.table import summarise
 from components.annotation.validation import RuleResult, run_suite
 from components.annotation.verdict import Verdict, judge, sentence
 from components.errors import QualityFailed
+from components.pictures.draw import contact_sheet
 from components.raster.dataset import Source, read_sources
 from components.tasks.quarantine import FILE, write_quarantine
 
@@ -29,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 RAW = "raw"
 _TABLES = {"change-pair": summarise, "aligned-pair": summarise_aligned, "series": summarise_series}
+SHEET = 4  # suspects of the picture for the Prefect UI; the page has more
 DIGITS = 6  # of numbers in the table: the last bits of a float are no finding
 
 
@@ -100,7 +105,8 @@ def check(dataset_folder: Path, out_folder: Path) -> QualityReport:
     """A dataset (`data/sources/<dataset>`) held against its `expectations.yaml`.
 
     Written to ``out_folder``: `table.csv`, `quality.json`, `quality.md`, `quarantine.parquet`, `docs/index.html` (Data
-    Docs), and where noise is estimated `suspects.parquet` and `noise.json`.
+    Docs), `report.html` with pictures of the worst cases (each rule's also as `pictures/<rule>.png`), and where noise
+    is estimated `suspects.parquet` and `noise.json`.
 
     Raises:
         BadParams: if `expectations.yaml` is wrong or names an unknown expectation or column.
@@ -129,6 +135,7 @@ def check(dataset_folder: Path, out_folder: Path) -> QualityReport:
         noise=noise,
     )
     _write(report, table, out_folder)
+    _show(report, Sights({each.id: each for each in sources}, expectations.table, _against(noise)), out_folder)
     logger.info("%s: %s; %d rules, %d rows flagged", name, report.verdict.outcome, len(results), len(report.flagged))
     return report
 
@@ -156,6 +163,21 @@ def _table(sources: Sequence[Source], expectations: Expectations) -> tuple[pd.Da
         return table.round(DIGITS), None
     noise = estimate_noise(sources, expectations.noise)
     return table.merge(noise.measures(expectations.table.window_px), on="id", how="left").round(DIGITS), noise
+
+
+def _against(noise: Noise | None) -> Mapping[str, Contradiction]:
+    return noise.contradictions if noise else {}
+
+
+def _show(report: QualityReport, sights: Sights, folder: Path) -> None:
+    """The page, and the same pictures as one file a rule for those who show them elsewhere."""
+    cases = worst_cases(report.verdict.quarantine, sights)
+    suspects = suspect_pictures(report.noise, sights) if report.noise else []
+    (folder / "report.html").write_text(page(report, cases, suspects), encoding="utf-8")
+    shutil.rmtree(folder / "pictures", ignore_errors=True)
+    for name, pictures in {**cases, "suspects": suspects[:SHEET]}.items():
+        if pictures:
+            contact_sheet(pictures, folder / "pictures" / f"{name}.png", title=name)
 
 
 def _write(report: QualityReport, table: pd.DataFrame, folder: Path) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from scipy.ndimage import binary_opening
+
 from components.annotation.noise import Noise
 from components.annotation.rules import TableParams
 from components.annotation.suspects import Contradiction
@@ -19,7 +22,7 @@ from components.tasks.change.drawing import composite
 from components.tasks.quarantine import Suspicion
 
 LABEL: Colour = (255, 196, 0)
-AGAINST: Colour = (255, 0, 144)
+AGAINST: Colour = (0, 229, 255)  # cyan: neither burned ground nor vegetation looks so in any composite
 LEGEND = {"label": LABEL, "contradicted by models from elsewhere": AGAINST}
 SIDE_PX = 240  # about how large a picture is on the page
 LEAST_PX, MARGIN_PX = 64, 12  # of ground around a suspect, so that a person knows where he is
@@ -70,11 +73,10 @@ class Sights:
 
     def _outlines(self, source: Source, window: Window, step: int, factor: int, image: Image) -> Image:
         codes = _inside(read_scene(source.files[self.table.label]), window).array[0][::step, ::step]
-        drawn = outlined(image, codes, LABEL, factor)
-        if source.id not in self.against:
-            return drawn
-        where = self.against[source.id].where[window.slices][::step, ::step]
-        return outlined(drawn, where, AGAINST, factor)
+        if source.id in self.against:  # without specks: they would hide what is to be seen
+            where = binary_opening(self.against[source.id].where[window.slices], np.ones((3, 3)))
+            image = outlined(image, np.asarray(where)[::step, ::step], AGAINST, factor)
+        return outlined(image, codes, LABEL, factor)
 
 
 def _inside(scene: Scene, window: Window) -> Scene:

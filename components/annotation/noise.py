@@ -29,7 +29,7 @@ from components.raster.grid import Window, windows
 
 Counts = NDArray[np.int64]
 RESAMPLES, CONFIDENCE = 1000, 0.95
-LEAST_PX, LEAST_BLOCKS = 50, 2  # fewer confident pixels or blocks of a class give no rate, or no interval
+LEAST_PX, LEAST_BLOCKS = 100, 2  # fewer confident pixels or blocks of a class give no rate, or no interval
 ALL = "all places"
 
 

@@ -28,9 +28,9 @@ def page(report: QualityReport, cases: Mapping[str, Sequence[Picture]], suspects
     body = [
         f'<header class="{KIND[outcome]}"><p>Annotation QA</p><h1>{escape(report.dataset)}</h1>'
         f'<span class="verdict">{outcome}</span>{_facts(report)}</header>',
-        _section("Why", _list(report.verdict.reasons)) if report.verdict.reasons else "",
+        _section("Why", _list(report.verdict.failures)) if report.verdict.failures else "",
         _section("Rules", _rules(report.results)),
-        *(_worst(result, cases[result.name]) for result in report.results if cases.get(result.name)),
+        _section("Worst cases of each broken rule", _worst(report.results, cases)) if cases else "",
         _section("Label noise", _noise(report.noise)) if report.noise else "",
         _section("Suspects, those first whose correction is worth most", _gallery(suspects)) if suspects else "",
         "<footer>What is left out no training learns from; chips and scenes that break a rule stay in the score. "
@@ -79,7 +79,7 @@ def _rules(results: Sequence[RuleResult]) -> str:
         (
             f'<b class="{each.severity}">{escape(each.name)}</b>',
             f'<span class="tag {each.severity}">{WORD[each.severity]}</span>',
-            f"{len(each.failing)} of {each.rows}",
+            f'<span class="of">{len(each.failing)} of {each.rows}</span>',
             escape(shown(each.failing, 4)),
             escape(each.remedy),
         )
@@ -89,28 +89,38 @@ def _rules(results: Sequence[RuleResult]) -> str:
     return f'{table}<p class="held"><b>{len(held)} rules hold:</b> {names}</p>'
 
 
-def _worst(result: RuleResult, pictures: Sequence[Picture]) -> str:
-    told = f'<p class="told">{escape(result.remedy)}</p>'
-    return _section(f"Worst cases of {result.name}", told + _gallery(pictures))
+def _worst(results: Sequence[RuleResult], cases: Mapping[str, Sequence[Picture]]) -> str:
+    """The pictures of all rules, those that block first."""
+    order = sorted(results, key=lambda each: list(WORD).index(each.severity))
+    figures = [
+        _figure(picture, f'<span class="tag {result.severity}">{escape(result.name)}</span>')
+        for result in order
+        for picture in cases.get(result.name, ())
+    ]
+    return _grid(figures, [picture for pictures in cases.values() for picture in pictures])
 
 
 def _gallery(pictures: Sequence[Picture]) -> str:
+    return _grid([_figure(picture) for picture in pictures], pictures)
+
+
+def _grid(figures: Sequence[str], pictures: Sequence[Picture]) -> str:
     legend = {name: colour for each in pictures for name, colour in each.legend.items()}
     marks = "".join(
         f'<span><i style="border-color: rgb({red}, {green}, {blue})"></i>{escape(name)}</span>'
         for name, (red, green, blue) in legend.items()
     )
-    return f'<div class="gallery">{"".join(map(_figure, pictures))}</div><p class="legend">{marks}</p>'
+    return f'<p class="legend">{marks}</p><div class="gallery">{"".join(figures)}</div>'
 
 
-def _figure(picture: Picture) -> str:
+def _figure(picture: Picture, mark: str = "") -> str:
     panels = "".join(
         f'<div><img src="{data_uri(panel)}" alt="{escape(f"{name} of {picture.title}")}">'
         f"<small>{escape(name)}</small></div>"
         for name, panel in picture.panels.items()
     )
     caption = f"<b>{escape(picture.title)}</b> {escape(picture.caption)}"
-    return f'<figure><div class="panels">{panels}</div><figcaption>{caption}</figcaption></figure>'
+    return f'<figure>{mark}<div class="panels">{panels}</div><figcaption>{caption}</figcaption></figure>'
 
 
 def _noise(noise: Noise) -> str:

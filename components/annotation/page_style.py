@@ -24,13 +24,13 @@ th, td { padding: 6px 14px 6px 0; border-bottom: 1px solid var(--line); vertical
 .noise td:last-child, .noise th:last-child { text-align: right; padding-right: 0; }
 .tag { white-space: nowrap; padding: 1px 9px; border-radius: 99px; font-size: 13px; color: #fff; background: #56708a; }
 .tag.block { background: var(--bad); } .tag.quarantine { background: #b87d00; }
-.held, .told, .legend, footer { color: var(--soft); font-size: 13px; } .told { margin: -8px 0 12px; }
+.held, .legend, footer { color: var(--soft); font-size: 13px; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(520px, 1fr)); gap: 18px 22px; }
-figure { margin: 0; } .panels { display: flex; gap: 6px; align-items: flex-start; }
+figure { margin: 0; } .panels { display: flex; gap: 6px; align-items: flex-start; margin-top: 6px; }
 .panels div { flex: 1; min-width: 0; } img { width: 100%; display: block; border-radius: 4px;
   image-rendering: pixelated; } small { color: var(--soft); }
 figcaption { font-size: 13px; color: var(--soft); margin-top: 2px; } figcaption b { color: var(--ink); }
-.legend span { margin-right: 18px; } .legend { margin: 12px 0 0; }
+.legend span { margin-right: 18px; } .legend { margin: -6px 0 14px; } td b, .of { white-space: nowrap; }
 .legend i { display: inline-block; width: 14px; height: 10px; border: 2px solid; margin-right: 6px; }
 .rail { fill: var(--line); } .span { fill: #9ecae1; } .dot { fill: #0072b2; } footer { padding: 16px 28px; }
 @media (max-width: 700px) { .gallery { grid-template-columns: 1fr; } main { padding: 8px; } }

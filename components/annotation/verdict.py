@@ -118,8 +118,14 @@ def _reason(rule: Rule, value: object) -> str:
     limits = [f"at {word} {rule.kwargs[key]:g}" for key, word in _LIMITS.items() if rule.kwargs.get(key) is not None]
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if number and limits:
-        return f"{rule.kwargs['column']} is {value:.3g}, {' and '.join(limits)} is allowed: {rule.remedy}"
+        return (
+            f"{rule.kwargs['column']} is {_digits(float(str(value)))}, {' and '.join(limits)} is allowed: {rule.remedy}"
+        )
     return rule.remedy
+
+
+def _digits(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 _LIMITS = {"max_value": "most", "min_value": "least"}

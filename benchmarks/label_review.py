@@ -1,8 +1,8 @@
 """What annotation QA is worth: the score after the review of the worst suspects against that of random chips.
 
 Sandbox places with 10 % of the chips wrongly labelled (flips, shifts, missing objects, labels of another date). A chip
-that is reviewed gets its true label back. A per-pixel model learns from what the labels then are, and is scored on other
-places with true labels. Draws the figure and writes the table of docs/label-noise.md.
+that is reviewed gets its true label back. A per-pixel model learns from what the labels then are, and is scored on
+other places with true labels. Draws the figure and writes the table of docs/label-noise.md.
 """
 
 from __future__ import annotations
@@ -154,10 +154,10 @@ def _write(
     lines = [f"| chips reviewed | {TOP} | {RANDOM} | difference |", "| ---: | ---: | ---: | ---: |"]
     for at, k in enumerate(REVIEWED):
         lines.append(f"| {k} | {_shown(curves[TOP][at])} | {_shown(curves[RANDOM][at])} | {_shown(gains[k])} |")
-    lines.append(
-        f"\nWithout any fault: {_shown(clean)}. F1 of change, mean and 95 % interval over {SEEDS} seeds of faults "
-    )
-    lines.append(f"({', '.join(KINDS)}); sandbox places, so these scores say nothing about the real world.")
+    lines += [
+        f"\nWithout any fault: {_shown(clean)}. F1 of change, mean and 95 % interval over {SEEDS} draws of faults",
+        f"({', '.join(KINDS)}); sandbox places, so these scores say nothing about the real world.",
+    ]
     head, rest = PAGE.read_text().split(BEGIN, 1)
     PAGE.write_text(f"{head}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{rest.split(END, 1)[1]}")
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float = NDArray[np.float64]
-Codes = NDArray[np.int64]
+Codes = NDArray[np.integer]
 
 UNSURE = -1  # no class reaches its own threshold
 
@@ -37,7 +37,8 @@ def confident_class(probabilities: Float, limits: Float) -> Codes:
 def confident_joint(labels: Codes, confident: Codes, classes: int) -> Codes:
     """Counts ``(class, class)`` of samples labelled i of which a model is confident that they are j."""
     sure = confident != UNSURE
-    flat = np.bincount(labels[sure] * classes + confident[sure], minlength=classes * classes)
+    pairs = labels[sure].astype(np.int64) * classes + confident[sure]
+    flat = np.bincount(pairs, minlength=classes * classes)
     return np.asarray(flat.reshape(classes, classes))
 
 

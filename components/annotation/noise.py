@@ -27,7 +27,7 @@ from components.annotation.suspects import Contradiction, Suspect, chip_measures
 from components.raster.dataset import Source
 from components.raster.grid import Window, windows
 
-Counts = NDArray[np.int64]
+Counts = NDArray[np.integer]
 RESAMPLES, CONFIDENCE = 1000, 0.95
 LEAST_PX, LEAST_BLOCKS = 100, 2  # fewer confident pixels or blocks of a class give no rate, or no interval
 ALL = "all places"
@@ -158,7 +158,9 @@ def _contradiction(judged: Judged, limits: NDArray[np.float64]) -> Contradiction
     suggested = np.take_along_axis(judged.probabilities, confident.clip(0)[..., None], -1)[..., 0]
     own = np.take_along_axis(judged.probabilities, judged.given.clip(0)[..., None], -1)[..., 0]
     margin = np.where(known & (confident != UNSURE), suggested.astype(np.float32) - own, 0).clip(0, 1)
-    return Contradiction(judged.scene, judged.place, judged.given, confident, margin.astype(np.float32))
+    return Contradiction(
+        judged.scene, judged.place, judged.given, confident.astype(np.int16), margin.astype(np.float32)
+    )
 
 
 def _block_counts(found: Contradiction, classes: int, block_px: int) -> Counts:
@@ -172,7 +174,7 @@ def _block_counts(found: Contradiction, classes: int, block_px: int) -> Counts:
     return np.stack([_counts(found.given[block], found.confident[block], classes) for block in blocks])
 
 
-def _counts(given: NDArray[np.int64], confident: NDArray[np.int64], classes: int) -> Counts:
+def _counts(given: NDArray[np.int16], confident: NDArray[np.int16], classes: int) -> Counts:
     known = given != NO_LABEL
     return confident_joint(given[known], confident[known], classes)
 

@@ -28,7 +28,7 @@ class Judged:
 
     scene: str
     place: str
-    given: NDArray[np.int64]
+    given: NDArray[np.int16]
     probabilities: NDArray[np.float16]
 
 
@@ -116,7 +116,7 @@ def _judge(
     scene: Labelled, models: Mapping[int, HistGradientBoostingClassifier], folds: SpatialFolds, classes: int
 ) -> Judged:
     shape = scene.grid.shape
-    given = scene.classes.copy()
+    given = scene.classes.astype(np.int16)
     probabilities = np.zeros((*shape, classes), np.float16)
     seen, fold_of = features(scene), folds.judged(scene.source.id, shape)
     for fold, model in models.items():

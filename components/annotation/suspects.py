@@ -32,8 +32,8 @@ class Contradiction:
 
     scene: str
     place: str
-    given: NDArray[np.int64]
-    confident: NDArray[np.int64]
+    given: NDArray[np.int16]
+    confident: NDArray[np.int16]
     margin: NDArray[np.float32]
 
     @property

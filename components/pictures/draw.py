@@ -1,6 +1,7 @@
 """Every figure that Swath draws, under one name; no other module plots."""
 
 from components.pictures.figures import Interval, contact_sheet, save_curve, save_intervals, save_picture
+from components.pictures.learning import save_learning_curves
 from components.pictures.panels import (
     CONFUSION_LEGEND,
     class_panel,
@@ -17,6 +18,7 @@ __all__ = [
     "contact_sheet",
     "save_curve",
     "save_intervals",
+    "save_learning_curves",
     "save_picture",
     "stretch",
     "stretch_limits",

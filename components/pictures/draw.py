@@ -1,7 +1,6 @@
 """Every figure that Swath draws, under one name; no other module plots."""
 
 from components.pictures.figures import Interval, contact_sheet, save_curve, save_intervals, save_picture
-from components.pictures.learning import save_learning_curves
 from components.pictures.panels import (
     CONFUSION_LEGEND,
     class_panel,
@@ -18,7 +17,6 @@ __all__ = [
     "contact_sheet",
     "save_curve",
     "save_intervals",
-    "save_learning_curves",
     "save_picture",
     "stretch",
     "stretch_limits",

@@ -18,9 +18,10 @@ from components.raster.dataset import Source
 from components.raster.grid import Window
 from components.raster.io import read_scene
 from components.raster.scene import Scene
-from components.tasks.change.drawing import composite
 from components.tasks.quarantine import Suspicion
 
+# Burned ground stands out in short-wave infrared; else what the eye would see.
+COMPOSITES = (("B12", "B08", "B04"), ("B04", "B03", "B02"), ("red", "green", "blue"))
 LABEL: Colour = (255, 196, 0)
 AGAINST: Colour = (0, 229, 255)  # cyan: neither burned ground nor vegetation looks so in any composite
 LEGEND = {"label": LABEL, "contradicted by models from elsewhere": AGAINST}
@@ -77,6 +78,14 @@ class Sights:
             where = binary_opening(self.against[source.id].where[window.slices], np.ones((3, 3)))
             image = outlined(image, np.asarray(where)[::step, ::step], AGAINST, factor)
         return outlined(image, codes, LABEL, factor)
+
+
+def composite(scene: Scene) -> tuple[str, ...]:
+    """Bands to show as red, green and blue, or one as grey: of the known composites the first that is there."""
+    for bands in COMPOSITES:
+        if set(bands) <= set(scene.bands):
+            return bands
+    return scene.bands[:3] if len(scene.bands) >= 3 else scene.bands[:1]
 
 
 def _inside(scene: Scene, window: Window) -> Scene:

@@ -27,6 +27,7 @@ from components.annotation.verdict import Verdict, judge, sentence
 from components.errors import QualityFailed
 from components.pictures.draw import contact_sheet
 from components.raster.dataset import Source, read_sources
+from components.raster.io import describe
 from components.tasks.quarantine import FILE, write_quarantine
 
 logger = logging.getLogger(__name__)
@@ -159,6 +160,11 @@ def keep(report: QualityReport, dataset_folder: Path) -> Path | None:
 def _table(sources: Sequence[Source], expectations: Expectations) -> tuple[pd.DataFrame, Noise | None]:
     """The summary table, with the columns of label noise where it is to be estimated."""
     table = _TABLES[expectations.table.kind](sources, expectations.table)
+    if "rows" not in table:  # of features: their scenes have a size all the same
+        sizes = {each.id: describe(next(iter(each.files.values()))).grid.shape for each in sources if each.files}
+        for at, name in enumerate(("rows", "cols")):
+            known = {scene: float(shape[at]) for scene, shape in sizes.items()}
+            table[name] = table["id"].where(table["level"] == "scene").map(known)
     if expectations.noise is None:
         return table.round(DIGITS), None
     noise = estimate_noise(sources, expectations.noise)

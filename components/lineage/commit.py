@@ -47,7 +47,7 @@ def identity(checkout: Checkout) -> tuple[str, ...]:
 
 def is_result(path: str) -> bool:
     """Whether a project-relative path is one that runs may change."""
-    tracked = path.startswith("data/sources/") and path.endswith((".dvc", "/quarantine.parquet"))
+    tracked = path.startswith("data/sources/") and path.endswith((".dvc", "/quarantine.parquet", "/profile.json"))
     return tracked or any(path == result or path.startswith(f"{result}/") for result in RESULTS)
 
 

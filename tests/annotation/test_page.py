@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from components.annotation import check as checking
 from components.annotation.__main__ import main
 from components.annotation.cases import AGAINST, LABEL, Sights, worst_cases
 from components.annotation.check import check, keep
-from components.annotation.rules import TableParams
+from components.annotation.rules import Expectations, TableParams
 from components.errors import QualityFailed
 from components.raster.grid import Window
 from components.tasks.quarantine import Suspicion, quarantine_of, read_quarantine
@@ -118,6 +119,17 @@ def test_the_command_says_what_it_kept_and_what_is_next(monkeypatch, report, dat
     assert main(["faulty", "--root", str(dataset.parents[2]), "--keep"]) == 0
     assert "quarantine.parquet. Commit it" in capsys.readouterr().out
     (dataset / "quarantine.parquet").unlink()
+
+
+def test_a_table_without_sizes_gets_those_of_its_sources(tmp_path, monkeypatch):
+    sources = written(tmp_path, pairs(2))
+    rows = [{"level": "scene", "id": each.id, "scene": each.id, "place": each.place} for each in sources]
+    table = pd.DataFrame([*rows, {"level": "feature", "id": "place-0#1", "scene": "place-0", "place": "place-0"}])
+    monkeypatch.setitem(checking._TABLES, "change-pair", lambda sources, params: table)
+    sized, noise = checking._table(sources, Expectations())
+    assert sized["rows"].tolist()[:2] == sized["cols"].tolist()[:2] == [96, 96]
+    assert pd.isna(sized["rows"].iloc[2])
+    assert noise is None
 
 
 def test_the_worst_cases_are_three_scenes_at_most_and_show_the_outline(tmp_path):

@@ -21,7 +21,7 @@ NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.
 BEGIN, END = "<!-- limits: written by `make bench` -->", "<!-- /limits -->"
 RESULTS = FOLDER / "results.json"
 Rows = list[dict[str, Any]]
-LONG = ("repeatability", "soak")  # only when named: a quarter of an hour each
+LONG = ("label_review", "repeatability", "soak")  # only when named: many minutes each
 
 
 def main() -> int:

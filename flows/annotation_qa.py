@@ -14,11 +14,12 @@ check_labels = as_task(data.check_labels, "check labels")
 
 
 @flow(name="annotation-qa", persist_result=True, result_serializer="json", validate_parameters=True)
-def annotation_qa(dataset: DatasetName, commit: str = "HEAD") -> dict[str, Any]:
-    """Check the labels of a dataset with its Great Expectations suite and publish the Data Docs.
+def annotation_qa(dataset: DatasetName, commit: str = "HEAD", keep: bool = False) -> dict[str, Any]:
+    """Check the labels of a dataset: its rules, and where asked for its label noise; report, pictures and Data Docs.
 
     Args:
         dataset: the dataset, declared in data/sources/
         commit: commit, branch or tag to work on
+        keep: commit the quarantine beside the data, so that no training learns from what it leaves out
     """
-    return check_labels(dataset, commit)
+    return check_labels(dataset, commit, keep)

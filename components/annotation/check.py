@@ -14,17 +14,27 @@ from typing import Any
 import pandas as pd
 
 from components.annotation.aligned import summarise_aligned
-from components.annotation.rules import read_expectations
+from components.annotation.cases import Sights, suspect_pictures, worst_cases
+from components.annotation.noise import Noise, estimate_noise
+from components.annotation.page import page
+from components.annotation.rules import Expectations, read_expectations
 from components.annotation.series import summarise_series
+from components.annotation.summary import markdown
+from components.annotation.suspects import Contradiction
 from components.annotation.table import summarise
 from components.annotation.validation import RuleResult, run_suite
+from components.annotation.verdict import Verdict, judge, sentence
 from components.errors import QualityFailed
-from components.raster.dataset import read_sources
+from components.pictures.draw import contact_sheet
+from components.raster.dataset import Source, read_sources
+from components.raster.io import describe
+from components.tasks.quarantine import FILE, write_quarantine
 
 logger = logging.getLogger(__name__)
 
 RAW = "raw"
 _TABLES = {"change-pair": summarise, "aligned-pair": summarise_aligned, "series": summarise_series}
+SHEET = 4  # suspects of the picture for the Prefect UI; the page has more
 DIGITS = 6  # of numbers in the table: the last bits of a float are no finding
 
 
@@ -43,11 +53,14 @@ class QualityReport:
     docs: Path
     table: Path
     summary: Path
+    verdict: Verdict
+    noise: Noise | None = None  # where expectations.yaml asks for it
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """Rules that block and did not hold, each with its rows and remedy."""
-        return tuple(_sentence(each) for each in self.results if not each.passed and each.severity == "block")
+        """Rules that block and did not hold, each with its rows and remedy; and a quarantine that is too large."""
+        blocking = [sentence(each) for each in self.results if not each.passed and each.severity == "block"]
+        return tuple(dict.fromkeys([*blocking, *self.verdict.failures]))
 
     @property
     def passed(self) -> bool:
@@ -78,6 +91,9 @@ class QualityReport:
         return {
             "dataset": self.dataset,
             "passed": self.passed,
+            "verdict": self.verdict.outcome,
+            "reasons": list(self.verdict.reasons),
+            "left_out_fraction": round(self.verdict.left_out_fraction, DIGITS),
             "scenes": self.scenes,
             "chips": self.chips,
             "failures": list(self.failures),
@@ -89,80 +105,90 @@ class QualityReport:
 def check(dataset_folder: Path, out_folder: Path) -> QualityReport:
     """A dataset (`data/sources/<dataset>`) held against its `expectations.yaml`.
 
-    Written to ``out_folder``: `table.csv`, `quality.json`, `quality.md`, and `docs/index.html` (Data Docs).
+    Written to ``out_folder``: `table.csv`, `quality.json`, `quality.md`, `quarantine.parquet`, `docs/index.html` (Data
+    Docs), `report.html` with pictures of the worst cases (each rule's also as `pictures/<rule>.png`), and where noise
+    is estimated `suspects.parquet` and `noise.json`.
 
     Raises:
         BadParams: if `expectations.yaml` is wrong or names an unknown expectation or column.
         NotEnoughData: if the dataset holds no source.
     """
     expectations = read_expectations(dataset_folder)
-    sources = read_sources(dataset_folder / RAW)
-    table = _TABLES[expectations.table.kind](sources, expectations.table).round(DIGITS)
+    rules, sources = expectations.all_rules(), read_sources(dataset_folder / RAW)
+    name = dataset_folder.resolve().name
+    table, noise = _table(sources, expectations)
     out_folder.mkdir(parents=True, exist_ok=True)
     docs = out_folder / "docs"
     shutil.rmtree(docs, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="swath-qa-") as work:
-        results = run_suite(table, expectations.all_rules(), docs, Path(work))
+        results = run_suite(table, rules, docs, Path(work))
     table.to_csv(out_folder / "table.csv", index=False)
     levels = table["level"].value_counts()
     report = QualityReport(
-        dataset=dataset_folder.resolve().name,
+        dataset=name,
         scenes=int(levels.get("scene", 0)),
         chips=int(levels.get("chip", 0)),
         results=results,
         docs=docs / "index.html",
         table=out_folder / "table.csv",
         summary=out_folder / "quality.md",
+        verdict=judge(table, rules, results, expectations.table.window_px, expectations.max_left_out),
+        noise=noise,
     )
-    (out_folder / "quality.json").write_text(json.dumps(report.as_dict(), indent=2, sort_keys=True) + "\n")
-    report.summary.write_text(markdown(report, table))
-    logger.info("%s: %d rules, %d rows flagged", report.dataset, len(results), len(report.flagged))
+    _write(report, table, out_folder)
+    _show(report, Sights({each.id: each for each in sources}, expectations.table, _against(noise)), out_folder)
+    logger.info("%s: %s; %d rules, %d rows flagged", name, report.verdict.outcome, len(results), len(report.flagged))
     return report
 
 
-def markdown(report: QualityReport, table: pd.DataFrame) -> str:
-    """The report as a person reads it: the verdict, the rules, the flagged scenes with their numbers."""
-    verdict = "passed" if report.passed else "**failed**"
-    lines = [
-        f"# Annotation QA of {report.dataset}: {verdict}",
-        "",
-        f"{report.scenes} scenes, {report.chips} chips.",
-        "",
-        *_rows(("rule", "severity", "rows", "undefined", "broken by", "what to do"), map(_rule_cells, report.results)),
-        "",
-    ]
-    names = report.flagged
-    scenes = table[(table["level"] == "scene") & table["id"].isin(list(names))]
-    if len(scenes):
-        measures = ("agreement", "edge_agreement", "magnitude", "outline_rank", "shift_px")
-        present = [name for name in measures if name in scenes]
-        cells = [
-            (row["id"], *[_number(row[name]) for name in present], ", ".join(names[row["id"]]))
-            for _, row in scenes.iterrows()
-        ]
-        lines += ["Scenes to review; they stay in the score and are shown apart:", ""]
-        lines += [*_rows(("scene", *present, "rules"), cells), ""]
-    return "\n".join(lines)
+def keep(report: QualityReport, dataset_folder: Path) -> Path | None:
+    """The quarantine put beside `raw`, where `prepare` obeys it; None where there is nothing to keep (any more).
+
+    Raises:
+        QualityFailed: if the dataset failed: that is mended, not quarantined.
+        OSError: if the file cannot be written.
+    """
+    report.require_passed()
+    path = dataset_folder / FILE
+    if not report.verdict.quarantine:
+        path.unlink(missing_ok=True)
+        return None
+    write_quarantine(report.verdict.quarantine, path)
+    return path
 
 
-def _rule_cells(result: RuleResult) -> tuple[str, ...]:
-    broken = "" if result.passed else _shown(result.failing)
-    remedy = "" if result.passed else result.remedy
-    return result.name, result.severity, str(result.rows), str(result.undefined), broken, remedy
+def _table(sources: Sequence[Source], expectations: Expectations) -> tuple[pd.DataFrame, Noise | None]:
+    """The summary table, with the columns of label noise where it is to be estimated."""
+    table = _TABLES[expectations.table.kind](sources, expectations.table)
+    if "rows" not in table:  # of features: their scenes have a size all the same
+        sizes = {each.id: describe(next(iter(each.files.values()))).grid.shape for each in sources if each.files}
+        for at, name in enumerate(("rows", "cols")):
+            known = {scene: float(shape[at]) for scene, shape in sizes.items()}
+            table[name] = table["id"].where(table["level"] == "scene").map(known)
+    if expectations.noise is None:
+        return table.round(DIGITS), None
+    noise = estimate_noise(sources, expectations.noise)
+    return table.merge(noise.measures(expectations.table.window_px), on="id", how="left").round(DIGITS), noise
 
 
-def _rows(head: Sequence[str], body: Any) -> list[str]:  # noqa: ANN401 - any iterable of cells
-    return [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *[f"| {' | '.join(cells)} |" for cells in body]]
+def _against(noise: Noise | None) -> Mapping[str, Contradiction]:
+    return noise.contradictions if noise else {}
 
 
-def _number(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:.3f}"
+def _show(report: QualityReport, sights: Sights, folder: Path) -> None:
+    """The page, and the same pictures as one file a rule for those who show them elsewhere."""
+    cases = worst_cases(report.verdict.quarantine, sights)
+    suspects = suspect_pictures(report.noise, sights) if report.noise else []
+    (folder / "report.html").write_text(page(report, cases, suspects), encoding="utf-8")
+    shutil.rmtree(folder / "pictures", ignore_errors=True)
+    for name, pictures in {**cases, "suspects": suspects[:SHEET]}.items():
+        if pictures:
+            contact_sheet(pictures, folder / "pictures" / f"{name}.png", title=name)
 
 
-def _shown(ids: Sequence[str], most: int = 12) -> str:
-    more = f" and {len(ids) - most} more" if len(ids) > most else ""
-    return ", ".join(ids[:most]) + more
-
-
-def _sentence(result: RuleResult) -> str:
-    return f"{result.name} broken by {_shown(result.failing) or 'the table'}: {result.remedy}"
+def _write(report: QualityReport, table: pd.DataFrame, folder: Path) -> None:
+    write_quarantine(report.verdict.quarantine, folder / FILE)
+    if report.noise:
+        report.noise.write(folder)
+    (folder / "quality.json").write_text(json.dumps(report.as_dict(), indent=2, sort_keys=True) + "\n")
+    report.summary.write_text(markdown(report, table))

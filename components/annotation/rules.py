@@ -10,11 +10,16 @@ import yaml
 from pydantic import Field, ValidationError
 
 from components.annotation.agreement import Evidence
+from components.annotation.noise_params import NoiseParams
 from components.errors import BadParams, UnknownName
 from components.tasks.params import Params, first_problem
 
+# What a broken rule means: training stops; no training learns from the row; a person looks at the row.
+Severity = Literal["block", "quarantine", "warn"]
+
 FILE = "expectations.yaml"
 SUITES = Path(__file__).parent / "suites"
+NOISE_SUITE = "label-noise"
 
 
 class Rule(Params):
@@ -23,7 +28,7 @@ class Rule(Params):
     name: str
     expect: str = Field(pattern="^expect_", description="type of the expectation, as Great Expectations names it")
     rows: Literal["scene", "chip", "all"] = "scene"
-    severity: Literal["block", "warn"]
+    severity: Severity
     remedy: str
     kwargs: Mapping[str, Any] = Field(default_factory=dict, description="column and limits")
 
@@ -52,6 +57,8 @@ class Expectations(Params):
     table: TableParams = TableParams()
     rules: tuple[Rule, ...] = ()
     without: tuple[str, ...] = Field((), description="shared rules that do not apply, each with a comment why")
+    noise: NoiseParams | None = Field(None, description="how label noise is estimated; without it, it is not")
+    max_left_out: float = Field(0.2, ge=0, le=1, description="largest share of the pixels that may be left out")
 
     def all_rules(self) -> tuple[Rule, ...]:
         """Shared and own rules in a stable order.
@@ -59,7 +66,8 @@ class Expectations(Params):
         Raises:
             UnknownName: if there is no such suite, or `without` names no rule of it.
         """
-        shared = {rule.name: rule for rule in _shared(self.suite)}
+        suites = (self.suite, *((NOISE_SUITE,) if self.noise else ()))
+        shared = {rule.name: rule for suite in suites for rule in _shared(suite)}
         for name in self.without:
             if name not in shared:
                 raise UnknownName("shared rule", name, shared)

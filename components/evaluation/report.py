@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from components.errors import LineageBroken
+from components.evaluation.apart import shown_apart
 from components.evaluation.evidence import Evidence, bootstrap_params
 from components.evaluation.scoring import CANDIDATE, Job, Scored
 from components.evaluation.seal import DIGITS, Sealed, rounded, sealed
@@ -64,6 +65,7 @@ def build(run: str, job: Job, scored: Scored) -> Report:
         },
         "calibration": _calibration(rows[CANDIDATE]),
         "rows": {name: row_entries(own) for name, own in rows.items()},
+        **shown_apart(job, rows),
     }
     return sealed(content)
 

@@ -30,7 +30,7 @@ def table(report: Report) -> str:
         ]
         lines.append(cells)
     body = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    return f"{_heading(report)}\n\n{body}\n"
+    return f"{_heading(report)}\n\n{body}\n{_suspect(report)}"
 
 
 def units_table(report: Report) -> str:
@@ -48,6 +48,20 @@ def _heading(report: Report) -> str:
     scenes = "**simulated scenes, no real-world score**" if report["simulated"] else "real scenes"
     words = f"{report['protocol']['words']}; {len(report['units'])} units"
     return f"{report['run']}: {report['description']} ({report['dataset']}, {scenes}; {words})"
+
+
+def _suspect(report: Report) -> str:
+    """What annotation QA says of the scored labels, and the deciding score without them."""
+    found = report.get("suspect")
+    if not found:
+        return ""
+    chips = ", ".join(f"{chip} ({rules})" for chip, rules in found["chips"].items())
+    score = found["scores_without"]["candidate"].get(report["primary"]["name"])
+    left = "undefined" if score is None else f"{score:.3f}"
+    return (
+        f"\nScored with the others, but annotation QA does not believe their labels: {chips}. "
+        f"Without their {len(found['units'])} units the candidate's {report['primary']['name']} is {left}.\n"
+    )
 
 
 def _level(report: Report) -> str:

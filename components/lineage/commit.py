@@ -13,16 +13,17 @@ from components.lineage.locks import project_lock
 RESULTS = ("dvc.lock", "data/dvc.lock", "data/reports", "data/timings", "data/lineage")
 
 
-def commit_run(checkout: Checkout, run: str, message: str) -> str:
+def commit_run(checkout: Checkout, run: str, message: str, also: tuple[str, ...] = ()) -> str:
     """The results in a checkout as one commit on the new branch `runs/<run>/<UTC time>`; answers the branch.
 
+    ``also`` names computed files that this run may change besides: a first quarantine adds itself to the pipeline.
     A run that changed nothing is a commit too: that it was run is worth knowing. A checkout that came from another
     repository sends the branch back there.
 
     Raises:
         LineageBroken: if anything but results changed in the checkout; names it.
     """
-    _require_results_only(checkout)
+    _require_results_only(checkout, also)
     with project_lock(checkout.project, f"commit of {run}"):
         _stage(checkout)
         git(checkout.path, *identity(checkout), "commit", "--quiet", "--allow-empty", "--no-gpg-sign", "-m", message)
@@ -46,12 +47,12 @@ def identity(checkout: Checkout) -> tuple[str, ...]:
 
 def is_result(path: str) -> bool:
     """Whether a project-relative path is one that runs may change."""
-    tracked = path.startswith("data/sources/") and path.endswith(".dvc")
+    tracked = path.startswith("data/sources/") and path.endswith((".dvc", "/quarantine.parquet", "/profile.json"))
     return tracked or any(path == result or path.startswith(f"{result}/") for result in RESULTS)
 
 
-def _require_results_only(checkout: Checkout) -> None:
-    if others := [path for path in changed_files(checkout.path) if not is_result(path)]:
+def _require_results_only(checkout: Checkout, also: tuple[str, ...]) -> None:
+    if others := [path for path in changed_files(checkout.path) if not is_result(path) and path not in also]:
         raise LineageBroken(
             f"the run changed {', '.join(others[:8])}, which are no results; "
             "let stages write their declared outputs only"

@@ -48,7 +48,8 @@ def pipelines(project: Path) -> dict[str, Declared]:
         if simulated:
             sandbox.setdefault(f"simulate-{run.dataset}", _simulate(run.dataset, project, graph))
         for name in ("prepare", "train", "evaluate"):
-            stage = _RUN_STAGES[name](run, _code(ENTRIES[name], run.task, project, graph))
+            read = _code(ENTRIES[name], run.task, project, graph)
+            stage = _RUN_STAGES[name](run, (*read, *_quarantine(run, project)) if name == "prepare" else read)
             if simulated:
                 sandbox[f"{name}-{run.name}"] = stage
             else:  # commands run in the root, where the packages are
@@ -98,6 +99,12 @@ def _prepare(run: Run, code: tuple[str, ...]) -> Declared:
         "params": [{run.params: run.read_by("prepare")}],
         "outs": [f"data/prepared/{run.name}"],
     }
+
+
+def _quarantine(run: Run, project: Path) -> tuple[str, ...]:
+    """What annotation QA keeps out of training; no dependency where nothing was ever kept."""
+    path = f"data/sources/{run.dataset}/quarantine.parquet"
+    return (path,) if (project / path).is_file() else ()
 
 
 def _train(run: Run, code: tuple[str, ...]) -> Declared:

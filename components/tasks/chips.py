@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -36,6 +36,7 @@ SHARD_BYTES = 256 * 1024**2
 MOST_LISTED = 5  # chip ids in a message; there may be thousands
 OUTLINE_POINTS = 16  # points on the longer side of a footprint
 INDEX = "index.parquet"
+LEFT_OUT = "left_out"  # column of the index where the dataset has a quarantine: the rules against a chip, or nothing
 
 
 @dataclass(frozen=True)
@@ -119,13 +120,18 @@ class Prepared:
     def ids(self, split: Split | None = None) -> tuple[str, ...]:
         """Chip ids of a split (all of them for None), in the order of the index.
 
+        No training learns from chips that annotation QA left out; as validation and test they stay.
+
         Raises:
             NotEnoughData: if the split is empty.
         """
         if split is None or self.fold is None:
             return tuple(self.index["chip"])
         places: frozenset[str] = getattr(self.fold, split)
-        found = tuple(self.index.loc[self.index["place"].isin(places), "chip"])
+        chosen = self.index["place"].isin(places)
+        if split == "train" and LEFT_OUT in self.index:
+            chosen &= self.index[LEFT_OUT] == ""
+        found = tuple(self.index.loc[chosen, "chip"])
         if not found:
             raise NotEnoughData(
                 f"{self.folder}: no chip of split {split} in fold {self.fold.name}; see the run's split"
@@ -135,7 +141,7 @@ class Prepared:
     @property
     def digest(self) -> str:
         """SHA-256 over all chip digests: names these pixels and targets."""
-        joined = "\n".join(f"{row.chip} {row.digest}" for row in self.index.itertuples())
+        joined = "\n".join(f"{row.chip} {row.digest}{getattr(row, LEFT_OUT, '')}" for row in self.index.itertuples())
         return hashlib.sha256(joined.encode()).hexdigest()
 
     def chip(self, chip_id: str, window: Window | None = None) -> Chip:
@@ -175,8 +181,10 @@ class Prepared:
         return {**self.__dict__, "_shards": {}}  # memory maps do not travel to another process
 
 
-def pack(chips: Iterator[Chip], folder: Path) -> Prepared:
+def pack(chips: Iterator[Chip], folder: Path, left_out: Callable[[Chip], str] | None = None) -> Prepared:
     """The chips written as shards with a GeoParquet index; the same chips give the same bytes.
+
+    ``left_out`` says why no training may learn from a chip (nothing: it may); the index keeps what it says.
 
     Raises:
         NotEnoughData: if there is no chip.
@@ -197,7 +205,7 @@ def pack(chips: Iterator[Chip], folder: Path) -> Prepared:
             _write_shard(shard, folder, rows)
             shard = {}
         shard |= arrays
-        rows.append(_index_row(chip, about, arrays))
+        rows.append(_index_row(chip, about, arrays) | ({LEFT_OUT: left_out(chip)} if left_out else {}))
     if not rows:
         raise NotEnoughData(f"nothing was prepared into {folder}; is the dataset empty or all quarantined?")
     _write_shard(shard, folder, rows)

@@ -34,12 +34,19 @@ def ingest(
     _report(run_and_follow("ingest", {"dataset": _known(DatasetName, "dataset", dataset), **found}))
 
 
-def qa(dataset: Dataset, commit: Commit = "HEAD") -> None:
-    """Check the labels of a dataset.
+def qa(
+    dataset: Dataset,
+    commit: Commit = "HEAD",
+    keep: Annotated[bool, typer.Option("--keep", help="commit the quarantine, so that training obeys it")] = False,
+) -> None:
+    """Check the labels of a dataset: pass, pass with quarantine, or fail, with reasons and pictures.
 
-    Example: `swath qa california-fires`
+    Example: `swath qa california-fires`; with `swath qa california-fires --keep` what is not to be believed is written
+    to data/sources/california-fires/quarantine.parquet on a branch (bring it home with `swath merge`), and no training
+    learns from it. Scores are still taken on all chips.
     """
-    _report(run_and_follow("annotation-qa", {"dataset": _known(DatasetName, "dataset", dataset), "commit": commit}))
+    parameters = {"dataset": _known(DatasetName, "dataset", dataset), "commit": commit, "keep": keep}
+    _report(run_and_follow("annotation-qa", parameters))
 
 
 def train(run: Run, commit: Commit = "HEAD") -> None:

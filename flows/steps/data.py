@@ -10,11 +10,15 @@ from typing import Any
 from components.errors import QualityFailed
 from components.ingestion.declaration import read_declaration
 from components.ingestion.mirror import mirror
+from components.lineage.checkouts import Checkout
 from components.lineage.pipeline import Pipeline
+from components.lineage.stages import EXTERNAL, SANDBOX
 from components.lineage.transfer import materialise, track
 from components.settings import Settings, load_settings
-from flows.artifacts import publish, show_lineage, show_text
+from flows.artifacts import publish, show_lineage, show_pictures, show_text
 from flows.steps.workplace import finish, run_module, run_stage, store, workplace
+
+REPORT, DOCS = "report.html", "docs/index.html"
 
 
 def ingest(dataset: str, source: str, max_lost: float, commit: str) -> dict[str, Any]:
@@ -46,8 +50,10 @@ def _mirrored(dataset: Path, folder: Path, settings: Settings) -> str:
     )
 
 
-def check_labels(dataset: str, commit: str) -> dict[str, Any]:
-    """The label report of a dataset; Data Docs and failing rows as artifacts.
+def check_labels(dataset: str, commit: str, keep: bool = False) -> dict[str, Any]:
+    """The verdict on a dataset's labels; report, pictures of the worst cases and Data Docs as artifacts.
+
+    With ``keep`` the quarantine is committed on a branch of its own, with the pipeline that now depends on it.
 
     Raises:
         QualityFailed: if a rule that blocks training does not hold.
@@ -60,12 +66,26 @@ def check_labels(dataset: str, commit: str) -> dict[str, Any]:
         else:
             run_stage(place, f"simulate-{dataset}")
         out = place.path / ".swath" / "qa"
-        run_module(place, "components.annotation", dataset, "--out", str(out), codes=(0, 1))
+        wanted = ("--out", str(out), *(("--keep",) if keep else ()))
+        run_module(place, "components.annotation", dataset, *wanted, codes=(0, 1))
         report = json.loads((out / "quality.json").read_text())
         summary = (out / "quality.md").read_text()
         url = publish(settings, out, f"{dataset}/quality")
-        show_lineage(dataset, {"worked on": place.commit, "Data Docs": f"{url}/docs/index.html"})
-    show_text(dataset, "annotation-qa", f"{summary}\n\n[Data Docs]({url}/docs/index.html)\n")
+        pictures = sorted(f"pictures/{path.name}" for path in (out / "pictures").glob("*.png"))
+        show_lineage(dataset, {"worked on": place.commit, "report": f"{url}/{REPORT}", "Data Docs": f"{url}/{DOCS}"})
+        kept = _kept(place, dataset) if keep and report["passed"] else {}
+    pages = f"[Report with pictures]({url}/{REPORT}), [Data Docs]({url}/{DOCS})"
+    show_text(dataset, "annotation-qa", f"{summary}\n\n{pages}\n")
+    if pictures:
+        show_pictures(f"{dataset}-qa", url, pictures)
     if not report["passed"]:
         raise QualityFailed(dataset, report["failures"])
-    return {"dataset": dataset, "commit": commit, "data_docs": f"{url}/docs/index.html", "flagged": report["flagged"]}
+    found = {name: report[name] for name in ("verdict", "reasons", "flagged")}
+    return {"dataset": dataset, "commit": commit, **found, "report": f"{url}/{REPORT}", **kept}
+
+
+def _kept(place: Checkout, dataset: str) -> dict[str, Any]:
+    """The quarantine as one commit; the pipeline files with it, for the prepare stages depend on a first one."""
+    run_module(place, "components.lineage.stages", "--write")
+    done = finish(place, dataset, [], "annotation QA of", also=(SANDBOX, EXTERNAL))
+    return {"commit": done["commit"], "worked_on": done["worked_on"]}

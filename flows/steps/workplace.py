@@ -86,9 +86,14 @@ def run_module(place: Checkout, module: str, *arguments: str, codes: tuple[int, 
     return "\n".join(done.tail)
 
 
-def finish(place: Checkout, run: str, results: list[StageResult], what: str) -> dict[str, Any]:
-    """The run as one commit on a branch of its own, its data pushed; what the next flow needs to go on."""
-    branch = commit_run(place, run, f"{what} {run}")
+def finish(
+    place: Checkout, run: str, results: list[StageResult], what: str, also: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The run as one commit on a branch of its own, its data pushed; what the next flow needs to go on.
+
+    ``also`` names computed files that may have changed besides results, see `commit_run`.
+    """
+    branch = commit_run(place, run, f"{what} {run}", also)
     push(place)
     facts = {
         "worked on": place.commit,

@@ -46,6 +46,16 @@ def test_a_run_that_changed_code_is_not_committed(made):
             commit_run(work, "toy-a", "no")
 
 
+def test_a_quarantine_is_a_result_and_pipeline_files_only_where_named(made):
+    with checkout(made) as work:
+        (work.path / "data/sources/box/quarantine.parquet").write_text("rows")
+        commit_run(work, "toy-a", "kept")
+        (work.path / "dvc.yaml").write_text("stages: {}\n")
+        with pytest.raises(LineageBroken, match=r"the run changed dvc\.yaml"):
+            commit_run(work, "toy-a", "no")
+        assert commit_run(work, "toy-a", "kept with its pipeline", ("dvc.yaml",)).startswith("runs/toy-a/")
+
+
 @pytest.mark.slow
 def test_two_first_runs_come_home_although_git_alone_cannot(project):
     branches = [_run(project, run, "prepare") for run in ("toy-a", "toy-b")]

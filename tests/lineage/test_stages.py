@@ -32,6 +32,20 @@ def test_a_stage_depends_on_its_code_and_its_data_only(project):
     assert not {"components/raster/text.py", "components/tasks/toy/CARD.md", "components/unused.py"} & set(deps)
 
 
+def test_a_quarantine_is_a_dependency_of_its_datasets_prepare_stages_only(project):
+    before = pipelines(project)
+    (project / "data/sources/far/quarantine.parquet").touch()
+    after = pipelines(project)
+    assert after["dvc.yaml"] == before["dvc.yaml"]
+    differ = {
+        name
+        for name, each in after["data/dvc.yaml"]["stages"].items()
+        if each != before["data/dvc.yaml"]["stages"][name]
+    }
+    assert differ == {"prepare-toy-far"}
+    assert "data/sources/far/quarantine.parquet" in after["data/dvc.yaml"]["stages"]["prepare-toy-far"]["deps"]
+
+
 def test_training_reads_its_keys_and_not_the_gates(project):
     params = pipelines(project)["dvc.yaml"]["stages"]["train-toy-a"]["params"]
     assert params == [{"components/tasks/toy/params/toy-a.yaml": ["dataset", "split", "task", "training"]}]

@@ -2,11 +2,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from components.errors import BadParams, LeakageFound
+from components.errors import BadParams, LeakageFound, NotEnoughData
+from components.raster.dataset import Source
+from components.raster.grid import Window
+from components.tasks.quarantine import Suspicion
 from components.training import prepare
-from components.training.prepare import main, prepare_run
+from components.training.prepare import main, prepare_run, said_of_quarantine
 from tests.tasks.toys import flow
-from tests.tasks.toys.ground import PLACES, run_params
+from tests.tasks.toys.ground import PLACES, SIDE, run_params
 
 
 @dataclass
@@ -73,3 +76,53 @@ def test_the_stage_reads_the_dataset_and_writes_the_run(tmp_path, monkeypatch):
 def test_the_stage_says_in_one_sentence_what_is_wrong(caplog):
     assert main(["no-such-run"]) == 1
     assert "no run named 'no-such-run'" in caplog.text
+
+
+SOURCES = tuple(Source(place, place, {}) for place in PLACES)
+
+
+def suspect(place, action="leave-out"):
+    return Suspicion(place, place, Window(0, 0, SIDE, SIDE), "label-is-shapes", "single pixels differ", 0.9, action)
+
+
+def quarantined(folder, *found, folds=False):
+    given = run_params("flow", folds=folds)
+    return prepare_run(Sources(), given, SOURCES, folder, found), given.split.folds()
+
+
+def test_a_quarantined_chip_is_not_trained_on(tmp_path):
+    prepared, (fold,) = quarantined(tmp_path / "run", suspect(PLACES[0]), suspect(PLACES[1], "review"))
+    assert sorted(prepared.of(fold).ids("train")) == sorted(PLACES[1:4])
+    assert "1 chips left out of training, 0 suspect ones" in said_of_quarantine(prepared, (fold,))
+
+
+def test_a_quarantined_chip_of_the_test_is_still_scored_and_named(tmp_path):
+    prepared, (fold,) = quarantined(tmp_path / "run", suspect(PLACES[5]))
+    assert prepared.of(fold).ids("test") == (PLACES[5],)
+    said = said_of_quarantine(prepared, (fold,))
+    assert f"0 chips left out of training, 1 suspect ones still validated or tested ({PLACES[5]})" in said
+
+
+def test_in_cross_validation_a_place_is_tested_where_it_is_not_trained(tmp_path):
+    prepared, folds = quarantined(tmp_path / "run", suspect(PLACES[0]), folds=True)
+    assert any(PLACES[0] in prepared.of(fold).ids("test") for fold in folds)
+    assert not any(PLACES[0] in prepared.of(fold).ids("train") for fold in folds)
+
+
+def test_a_training_split_that_is_all_quarantined_is_refused(tmp_path):
+    prepared, (fold,) = quarantined(tmp_path / "run", *(suspect(place) for place in PLACES[:4]))
+    with pytest.raises(NotEnoughData, match="no chip of split train"):
+        prepared.of(fold).ids("train")
+
+
+def test_a_quarantine_changes_the_digest_and_no_quarantine_leaves_no_trace(tmp_path):
+    without = prepare_run(Sources(), params(), SOURCES, tmp_path / "without")
+    prepared, folds = quarantined(tmp_path / "with", suspect(PLACES[0]))
+    assert "left_out" not in without.index
+    assert said_of_quarantine(without, folds) == ""
+    assert prepared.digest != without.digest
+
+
+def test_a_quarantine_of_a_scene_that_is_gone_is_refused(tmp_path):
+    with pytest.raises(BadParams, match="names scene 'atlantis'"):
+        quarantined(tmp_path / "run", suspect("atlantis"))

@@ -12,7 +12,7 @@ and variance. From four looks on both agree.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -25,6 +25,7 @@ from components.raster.scene import Stack, Value
 from components.tasks.change.pair import Ground, answer
 from components.tasks.change.reactiv import estimated_looks, require_dates, series_of
 from components.tasks.change.series import amplitudes, moments
+from components.tasks.change.series_history import Alarms, History
 
 Float = NDArray[np.float64]
 ROWS = 64  # rows of a stack that are worked on at a time
@@ -69,6 +70,42 @@ class Omnibus:
         seen = np.isfinite(p_value)
         ground = Ground(stack.grid, seen, stack.dates[-1])
         return answer(ground, seen & (p_value < self.false_alarms), 1 - p_value)
+
+
+@dataclass(frozen=True)
+class DatedOmnibus:
+    """Change, its certainty, its dates and its events: alarms of the omnibus test, masked and dated by ``history``.
+
+    ``looks`` None: estimated by the survey. A pixel needs two dates in a band for an alarm of that band.
+    """
+
+    bands: tuple[str, ...]
+    looks: tuple[float, ...] | None = None
+    false_alarms: float = 0.01
+    history: History = field(default_factory=History)
+    halo_px: int | None = 0
+
+    @property
+    def needs_survey(self) -> bool:
+        """Only where looks must be estimated."""
+        return self.looks is None
+
+    def survey(self, scenes: Mapping[str, Value]) -> Self:
+        """Takes the looks of the series where they are not given."""
+        if self.looks is not None:
+            return self
+        return replace(self, looks=estimated_looks(moments(series_of(scenes, self.bands))))
+
+    def predict(self, scenes: Mapping[str, Value]) -> Outputs:
+        """Outputs `change`, `probability` (1 less the p-value, which is no posterior), `when` and `events`."""
+        if self.looks is None:
+            return self.survey(scenes).predict(scenes)
+        stack = series_of(scenes, self.bands)
+        require_dates(stack)
+        p_value = omnibus(stack, self.looks, self.false_alarms).p_value
+        seen = np.isfinite(p_value)
+        alarms = Alarms(seen, seen & (p_value < self.false_alarms), 1 - p_value)
+        return self.history.told(stack, alarms, self.looks)
 
 
 def omnibus(stack: Stack, looks: tuple[float, ...], false_alarms: float = 0.01) -> Homogeneity:

@@ -66,7 +66,7 @@ class Omnibus:
             return self.survey(scenes).predict(scenes)
         stack = series_of(scenes, self.bands)
         require_dates(stack, 2)
-        p_value = omnibus(stack, self.looks, self.false_alarms).p_value
+        p_value = stability(stack, self.looks)
         seen = np.isfinite(p_value)
         ground = Ground(stack.grid, seen, stack.dates[-1])
         return answer(ground, seen & (p_value < self.false_alarms), 1 - p_value)
@@ -102,7 +102,7 @@ class DatedOmnibus:
             return self.survey(scenes).predict(scenes)
         stack = series_of(scenes, self.bands)
         require_dates(stack)
-        p_value = omnibus(stack, self.looks, self.false_alarms).p_value
+        p_value = stability(stack, self.looks)
         seen = np.isfinite(p_value)
         alarms = Alarms(seen, seen & (p_value < self.false_alarms), 1 - p_value)
         return self.history.told(stack, alarms, self.looks)
@@ -119,6 +119,28 @@ def omnibus(stack: Stack, looks: tuple[float, ...], false_alarms: float = 0.01) 
         amplitude = amplitudes(stack.array[:, :, row : row + ROWS], stack.unit, stack.nodata)
         parts.append(_tested(np.square(amplitude.astype(np.float64)), looks, false_alarms))
     return Homogeneity(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+
+def stability(stack: Stack, looks: tuple[float, ...]) -> NDArray[np.float32]:
+    """``p_value`` of `omnibus` alone ``(row, col)``: a fraction of the time, because no date is told from those before.
+
+    Raises:
+        UnitMismatch: if the stack is no radar image.
+    """
+    n = np.array(looks, dtype=np.float64)[:, None, None]
+    parts = []
+    for row in range(0, stack.grid.shape[0], ROWS):
+        own = stack.array[:, :, row : row + ROWS]
+        count, total, logs = np.zeros(own.shape[1:], np.intp), np.zeros(own.shape[1:]), np.zeros(own.shape[1:])
+        for date in own:
+            amplitude = amplitudes(date, stack.unit, stack.nodata)
+            seen = np.isfinite(amplitude)
+            now = np.where(seen, amplitude, np.float32(1))
+            count += seen
+            total += np.where(seen, np.square(now, dtype=np.float64), 0)
+            logs += 2 * np.log(now)
+        parts.append(_p_value(n, count, total, logs).astype(np.float32))
+    return np.concatenate(parts)
 
 
 def _tested(intensity: Float, looks: tuple[float, ...], false_alarms: float) -> Homogeneity:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.raster.scene import Stack
-from components.tasks.change.omnibus import omnibus
+from components.tasks.change.omnibus import stability
 from components.tasks.change.reactiv import require_dates
 from components.tasks.change.reactiv_theory import LEAST_DATES, stable
 from components.tasks.change.seasons import Season, curve_of_year, residual, shows_seasons
@@ -48,7 +48,7 @@ def statistics(stack: Stack, looks: tuple[float, ...]) -> tuple[Float, NDArray[n
     means, deviations = (np.stack([getattr(t, name) for t in tables]) for name in ("mean", "deviation"))
     band = np.arange(len(looks))[:, None, None]
     excess = (found.cv - means[band, found.count]) / deviations[band, found.count]
-    p_value = omnibus(stack, looks).p_value
+    p_value = stability(stack, looks)
     surprise = -np.log(np.clip(np.nan_to_num(p_value, nan=1.0), SMALLEST, 1))
     valid: NDArray[np.bool_] = np.asarray(enough.any(axis=0))
     told = np.concatenate([np.where(enough, excess, 0), surprise[None], _of_pixels(stack, looks)])

@@ -123,9 +123,18 @@ def test_a_flood_of_few_dates_is_seen_by_the_omnibus_test_and_hardly_by_the_coef
     assert omnibus[flood].mean() > reactiv[flood].mean()
 
 
-def test_a_series_of_four_dates_is_too_short_to_be_dated():
-    with pytest.raises(NotEnoughData, match="at least 5 dates, found 4"):
-        DatedOmnibus(("VV", "VH"), LOOKS).predict({"series": speckle_stack(4)})
+@pytest.mark.parametrize("given", [LOOKS, None])
+@pytest.mark.parametrize("make", [DatedOmnibus, Reactiv])
+def test_a_series_of_three_dates_is_told_that_dates_are_missing_and_not_looks(make, given):
+    with pytest.raises(NotEnoughData, match="at least 5 dates, found 3; add dates") as said:
+        make(("VV", "VH"), given).predict({"series": speckle_stack(3)})
+    assert "looks" not in str(said.value)
+
+
+def test_the_network_too_asks_for_dates():
+    task, params = load_run("change-sar-learnt")
+    with pytest.raises(NotEnoughData, match="at least 5 dates, found 3; add dates"):
+        predict(task.methods(params).candidate, {"series": speckle_stack(3)})
 
 
 def test_statistics_of_stable_ground_stay_small_and_do_not_see_how_bright_it_is():

@@ -91,10 +91,12 @@ class DatedOmnibus:
         return self.looks is None
 
     def survey(self, scenes: Mapping[str, Value]) -> Self:
-        """Takes the looks of the series where they are not given."""
+        """Takes the looks of the series where they are not given; one that is too short is refused as such."""
         if self.looks is not None:
             return self
-        return replace(self, looks=estimated_looks(moments(series_of(scenes, self.bands))))
+        stack = series_of(scenes, self.bands)
+        require_dates(stack)
+        return replace(self, looks=estimated_looks(moments(stack)))
 
     def predict(self, scenes: Mapping[str, Value]) -> Outputs:
         """Outputs `change`, `probability` (1 less the p-value, which is no posterior), `when` and `events`."""

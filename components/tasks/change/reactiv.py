@@ -84,7 +84,10 @@ def estimated_looks(found: Moments) -> tuple[float, ...]:
     looks = [_looks(found.cv[band], found.count[band]) for band in range(found.count.shape[0])]
     known = [each for each in looks if each is not None]
     if not known:
-        raise NotEnoughData(f"no pixel has {LEAST_DATES} dates, so the looks cannot be estimated; give them")
+        raise NotEnoughData(
+            f"no pixel has {LEAST_DATES} dates, so the looks cannot be estimated; add dates that show the same ground, "
+            "or give the looks"
+        )
     return tuple(float(np.clip(each or np.median(known), *LOOKS_LIMIT)) for each in looks)
 
 
@@ -108,8 +111,10 @@ class Reactiv:
     halo_px: int | None = 0
 
     def survey(self, scenes: Mapping[str, Value]) -> Self:
-        """Takes looks and brightness of the series."""
-        found = moments(series_of(scenes, self.bands))
+        """Takes looks and brightness of the series; one that is too short is refused as such."""
+        stack = series_of(scenes, self.bands)
+        require_dates(stack)
+        found = moments(stack)
         looks = self.looks or estimated_looks(found)
         return replace(self, looks=looks, caps=self.caps or Caps.of(found))
 

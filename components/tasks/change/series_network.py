@@ -19,7 +19,7 @@ from components.inference.tiled import predict_whole
 from components.raster.scene import Scene, Stack, Value
 from components.tasks.bundle import load_module
 from components.tasks.change.pair import CHANGE, NODATA_CODE
-from components.tasks.change.reactiv import estimated_looks, series_of
+from components.tasks.change.reactiv import estimated_looks, require_dates, series_of
 from components.tasks.change.series import moments
 from components.tasks.change.series_history import Alarms
 from components.tasks.change.series_options import SeriesOptions
@@ -155,6 +155,7 @@ class SeriesNetwork:
         return statistics(stack, self._looks(stack))
 
     def _looks(self, stack: Stack) -> tuple[float, ...]:
+        require_dates(stack)
         return self.looks or estimated_looks(moments(stack))
 
     def _series(self, scenes: Mapping[str, Value]) -> Stack:

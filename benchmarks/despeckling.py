@@ -6,6 +6,10 @@ drawn dates, and of learnt weights:
 
     python -m benchmarks.despeckling --looks 1 --run despeckling-l1 --draws 20
 
+`--transfer` shows them a sample of another sensor instead, with ENL, ratio, edges and targets:
+
+    python -m benchmarks.despeckling --transfer --run despeckling-sandbox --weights models/weights/despeckling-sandbox
+
 With a run only bursts are scored of which it saw nothing in training or validation. The peak of PSNR is the 99th
 percentile of the amplitude of each burst; `+-` is the deviation over draws, intervals are over blocks of 25 px.
 """
@@ -24,6 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import _speckle_transfer
 from components.inference.method import Method, Outputs
 from components.inference.tiled import predict
 from components.metrics.bootstrap import Interval, paired_difference
@@ -49,6 +54,7 @@ from components.tasks.seam import Network, Row, Sample
 PROJECT = Path(__file__).resolve().parents[1]
 REAL = Path(os.environ.get("SWATH_REAL_DATA", PROJECT.parent / "shared/data"))
 OPERA = REAL / "change_sar" / "opera_rtc_s1_10SGD"
+SINGLE_LOOK = REAL / "sar_speckle" / "deepdespeckling" / "test_image_data.npy"
 LAND = ("292319-IW2", "292320-IW2", "292323-IW2", "292325-IW1")
 SEA = ("292321-IW1",)
 RIVAL = "sar-bm3d"
@@ -166,6 +172,22 @@ def methods(looks: float, run: str | None, weights: Path | None) -> dict[str, Me
     return found
 
 
+def transferred(run: str | None, weights: Path | None) -> str:
+    """The filters, told the looks of the sample as they are estimated from it, and the network of a run."""
+    found: dict[int, dict[str, tuple[Method, tuple[str, ...], _speckle_transfer.Levels]]] = {}
+    for side, noisy in _speckle_transfer.sample(SINGLE_LOOK).items():
+        looks = _speckle_transfer.measured(noisy, noisy, _speckle_transfer.areas_of(noisy))["ENL"]
+        options = MethodOptions(name="lee", bands=("VV",), looks=looks)
+        found[side] = {name: (SceneFilter(options, each), ("VV",), None) for name, each in FILTERS.items()}
+        if run is not None:
+            task, params = load_run(run)
+            network = restore(task, params, weights or PROJECT / "models" / "weights" / run)
+            assert isinstance(network, Network)
+            centre = network.preprocessing.get("centre")
+            found[side][run] = (network, tuple(params.method["bands"]), tuple(centre) if centre else None)
+    return _speckle_transfer.transfer(SINGLE_LOOK, found)
+
+
 def unseen(run: str | None, bursts: tuple[str, ...]) -> tuple[str, ...]:
     """The bursts of which a run saw nothing in training or validation."""
     if run is None:
@@ -221,7 +243,11 @@ def main() -> None:
     parser.add_argument("--run", help="a despeckling run whose weights take part")
     parser.add_argument("--weights", type=Path, help="their folder (default: models/weights/<run>)")
     parser.add_argument("--only", nargs="+", help="these methods, beside the run")
+    parser.add_argument("--transfer", action="store_true", help="the sample of another sensor instead of bursts")
     given = parser.parse_args()
+    if given.transfer:
+        print(transferred(given.run, given.weights))
+        return
     scenes = dict(truths((*unseen(given.run, LAND), *unseen(given.run, SEA))))
     for looks in given.looks:
         chosen = methods(looks, given.run, given.weights)

@@ -26,7 +26,7 @@ from components.raster.stack_files import (
 )
 from components.raster.stack_units import radar_unit, require_plausible
 
-__all__ = ["LEAST_DATES", "Part", "StackSource", "folder_stack", "opera_stack"]
+__all__ = ["LEAST_DATES", "Part", "StackSource", "folder_stack", "opera_stack", "stack_of"]
 
 LEAST_DATES = 2
 SAMPLE_PX, SAMPLED_PARTS = 64, 4
@@ -166,21 +166,37 @@ def folder_stack(
         BandMismatch: if there is no such band, or files hold different bands.
     """
     files = one_orbit(named_files(folder, pattern), orbit, folder)
+    return stack_of(files, folder, unit=unit, bands=bands, least=least)
+
+
+def stack_of(
+    files: Sequence[SeriesFile],
+    where: object,
+    *,
+    unit: Unit | None = None,
+    bands: Sequence[str] | None = None,
+    least: int = LEAST_DATES,
+) -> StackSource:
+    """A series of files of which is known when and what they show; ``where`` names them in errors.
+
+    Raises:
+        SwathError: as `folder_stack`, but for orbits: these are files of one.
+    """
     dated = passes(files)
     for own in dated:
-        require_single(own, folder)
+        require_single(own, where)
     if len(dated) < least:
         names = ", ".join(f"{own[0].time:%Y-%m-%d}" for own in dated)
-        raise NotEnoughData(f"{folder}: expected at least {least} dates, found {len(dated)} ({names}); add dates")
+        raise NotEnoughData(f"{where}: expected at least {least} dates, found {len(dated)} ({names}); add dates")
     infos = {file.path: describe(file.path) for file in files}
     units = {radar_unit(unit, info.unit, path) for path, info in infos.items()}
     if len(units) > 1:
-        raise UnitMismatch(folder, "one for all dates", " and ".join(sorted(units)))
+        raise UnitMismatch(where, "one for all dates", " and ".join(sorted(units)))
     grid = _grid(files, infos)
     found = ordered(name for file in files for name in _bands(file, infos[file.path]))
     chosen = tuple(bands) if bands is not None else found
     if not set(chosen) <= set(found):
-        raise BandMismatch(folder, chosen, found)
+        raise BandMismatch(where, chosen, found)
     layers = tuple(_parts(own, infos, grid, chosen) for own in dated)
     source = StackSource(grid, tuple(own[0].time for own in dated), chosen, units.pop(), layers, files[0].orbit)
     _check_numbers(source)
@@ -213,7 +229,8 @@ def _grid(files: Sequence[SeriesFile], infos: dict[Path, SceneInfo]) -> Grid:
         own = infos[file.path].grid
         if not file.part and not own.same_as(first):
             raise GridMismatch(f"{files[0].path.name} {first}", f"{file.path.name} {own}")
-    return union({file.path.name: infos[file.path].grid for file in files})
+    # by folder and name: what comes from a catalogue is called alike on every date
+    return union({"/".join(file.path.parts[-2:]): infos[file.path].grid for file in files})
 
 
 def _check_numbers(source: StackSource) -> None:

@@ -14,14 +14,17 @@ from serving.uploads import MAX_SERIES_FILES
 HOST = "http://127.0.0.1:3000"
 NAMES = ("S1_20230103_{band}.tif", "S1_20230115_{band}.tif")
 REFUSALS = {
-    "400": "a file is none that may be opened, a date stands twice, orbits are mixed, or numbers contradict the unit",
+    "400": "a file is none that may be opened, or numbers contradict the unit",
     "401": "no valid token",
     "403": "a token that may do other things",
     "404": "no such task, or no version of the run in service",
     "408": "the body came too slowly",
     "413": "too many bytes, megapixels in all files together, or dates: POST /jobs takes more of the first two",
     "415": "a content type that is accepted nowhere",
-    "422": "a name without a date, too few dates, another grid, unknown fields: the message says what was expected",
+    "422": (
+        "a name without a date, a date that stands twice, mixed orbits, too few dates, another grid, unknown fields: "
+        "the message says what was expected"
+    ),
     "429": "too many requests inside; try again after Retry-After seconds",
     "503": "the promoted version could not be loaded, or memory ran out; try again after Retry-After seconds",
 }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from components.errors import NotEnoughData, UnknownName
+from components.errors import BadScene, NotEnoughData, UnknownName
 from components.raster.dated import DATED
 from components.raster.stack_files import OPERA_RTC_S1, SeriesFile, one_orbit, passes, require_single
 from serving.errors import TooLarge, WrongForm
@@ -44,18 +44,19 @@ def of_one_orbit(files: Sequence[SeriesFile], orbit: str | None, *, least: int, 
     """The files of the orbit that was chosen, or of the only one, by time.
 
     Raises:
-        BadScene: if orbits are mixed, or a date stands twice.
-        WrongForm: if there is no such orbit.
+        WrongForm: if orbits are mixed, a date stands twice, or there is no such orbit.
         NotEnoughData: if there are fewer dates than ``least``.
         TooLarge: if there are more than ``most``.
     """
     try:
         kept = one_orbit(sorted(files, key=lambda file: (file.time, file.path)), orbit, SERIES)
+        dates = passes(kept)
+        for files_of_date in dates:
+            require_single(files_of_date, SERIES)
     except UnknownName as error:
         raise WrongForm(f"form field orbit: {error}") from error
-    dates = passes(kept)
-    for files_of_date in dates:
-        require_single(files_of_date, SERIES)
+    except BadScene as error:  # each file may be read: what is wrong is what was sent together
+        raise WrongForm(str(error)) from error
     if len(dates) < least:
         found = ", ".join(f"{each[0].time:%Y-%m-%d}" for each in dates)
         raise NotEnoughData(f"{SERIES}: expected at least {least} dates, found {len(dates)} ({found}); send more dates")

@@ -223,7 +223,7 @@ def test_too_few_and_too_many_dates_are_refused(client_of, client, slots, tmp_pa
     refused(client.post("/change/series", data=UNIT, files={"series_": b""}), 422, "unknown file field series_")
     refused(client.post("/change/series", files=[("unit", (None, "intensity"))]), 422, "missing file series")
     refused(post(client, dates(tmp_path / "1", 1), **UNIT), 422, "expected at least 2 dates, found 1 (2023-01-03)")
-    refused(post(client, dates(tmp_path / "3", 3), **UNIT), 422, "no pixel has 5 dates")
+    refused(post(client, dates(tmp_path / "3", 3), **UNIT), 422, "at least 5 dates, found 3")
     refused(post(client, dates(tmp_path / "4", 4), looks="4.4", **UNIT), 422, "expected at least 5 dates, found 4")
     refused(post(client_of(slots, max_dates=5), dates(tmp_path / "6", 6), **UNIT), 413, "6 dates", "SWATH_MAX_DATES")
 
@@ -284,12 +284,12 @@ def test_a_name_is_never_a_path(client, tmp_path, name):
 
 def test_a_date_that_stands_twice_and_mixed_orbits_are_refused(client, tmp_path):
     files = dates(tmp_path / "dates")
-    refused(post(client, [*files, files[0]], **UNIT), 400, "2023-01-03 stands twice for VH")
+    refused(post(client, [*files, files[0]], **UNIT), 422, "2023-01-03 stands twice for VH")
     bursts = [
         *write_bursts(tmp_path / "a", 6).rglob("*.tif"),
         *write_bursts(tmp_path / "b", 6, orbit=64).rglob("*.tif"),
     ]
-    refused(post(client, as_series(bursts)), 400, "the relative orbits 137 (6 dates), 64 (6 dates) are mixed", "orbit=")
+    refused(post(client, as_series(bursts)), 422, "the relative orbits 137 (6 dates), 64 (6 dates) are mixed", "orbit=")
     assert post(client, as_series(bursts), orbit="64").status_code == 200
 
 

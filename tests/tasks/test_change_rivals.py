@@ -6,7 +6,7 @@ import pytest
 from components.errors import NotEnoughData, UnitMismatch
 from components.raster.grid import Window
 from components.tasks.change.log_ratio import LogRatio, kittler_illingworth
-from components.tasks.change.omnibus import Omnibus, omnibus
+from components.tasks.change.omnibus import Omnibus, omnibus, stability
 from tests.scenes import JUNE, speckled
 from tests.tasks.series import speckle_stack
 
@@ -93,6 +93,14 @@ def test_the_omnibus_test_keeps_its_rate_of_false_alarms(looks, bands, dates):
     found = omnibus(stack, (looks,) * len(bands))
     assert (found.p_value < 0.05).mean() == pytest.approx(0.05, rel=0.1)
     assert (found.p_value < 0.01).mean() == pytest.approx(0.01, rel=0.15)
+
+
+def test_stability_alone_is_that_of_the_whole_test_with_gaps_and_several_bands():
+    stack = speckle_stack(12, (70, 9))
+    stack.array[3:9, 0, :20] = np.nan
+    stack.array[:, :, 5, 5] = np.nan
+    stack.array[6:, :, 30:40] *= 3
+    np.testing.assert_allclose(stability(stack, (4.4, 4.4)), omnibus(stack, (4.4, 4.4)).p_value, rtol=1e-4, atol=1e-7)
 
 
 def test_the_omnibus_test_knows_how_many_dates_a_pixel_has():

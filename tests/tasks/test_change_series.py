@@ -83,7 +83,7 @@ def test_a_source_without_dates_or_truth_is_refused(run, sources, missing):
 def test_candidate_and_rivals_keep_to_the_contract(run, sample):
     task, params = run
     methods, spec = task.methods(params), task.spec(params)
-    assert set(methods.named()) == {"candidate", "log-ratio", "omnibus", "all-unchanged"}
+    assert set(methods.named()) == {"candidate", "log-ratio", "omnibus", "omnibus-dated", "all-unchanged"}
     for name, method in methods.named().items():
         output = predict(method, sample.inputs)
         if name == "candidate":
@@ -106,6 +106,7 @@ def test_reactiv_finds_what_the_first_and_the_last_date_cannot_show_and_dates_it
     assert scores["candidate"]["date_error_days"] <= 6
     assert scores["candidate"]["dated_within_error"] > 0.9
     assert "date_error_days" not in scores["omnibus"]
+    assert scores["omnibus-dated"]["date_error_days"] <= 6
 
 
 def test_a_wrong_date_counts_as_many_days_as_it_is_off(run, sample):

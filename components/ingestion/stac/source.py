@@ -38,10 +38,10 @@ def discover_stac(
     sign = signer(layout.sign)
     plans, quarantined = _planned(find(layout), image, layout)
     manners = manners or Manners(downloads=layout.downloads)
-    failed = fetch([w for plan in plans for w in _wanted(folder, plan)], sign=sign, manners=manners)
+    failed = fetch([w for plan in plans for w in wanted_of(folder, plan)], sign=sign, manners=manners)
     whole, missing = [], []
     for plan in plans:
-        reasons = [f"{w.path.name}: {failed[w.path]}" for w in _wanted(folder, plan) if w.path in failed]
+        reasons = [f"{w.path.name}: {failed[w.path]}" for w in wanted_of(folder, plan) if w.path in failed]
         if reasons:
             missing.append(Quarantined(plan.id, f"could not be fetched: {'; '.join(reasons)}"))
         else:
@@ -103,7 +103,7 @@ def _planned(
     for item in items:
         try:
             plan = plan_of(item, image, layout)
-            _require_names(plan)
+            require_names(plan)
             _require_cloud(item, layout)
             seen.require_new(plan)
             plans.append(plan)
@@ -112,8 +112,12 @@ def _planned(
     return plans, quarantined
 
 
-def _require_names(plan: Plan) -> None:
-    """Nothing where id and assets make file names of their own: a catalogue comes from outside."""
+def require_names(plan: Plan) -> None:
+    """Nothing where id and assets make file names of their own: a catalogue comes from outside.
+
+    Raises:
+        BadScene: names what is no file name.
+    """
     for name in (plan.id, *(each.asset for each in _assets(plan))):
         if not SAFE_ID.fullmatch(name):
             raise BadScene(plan.id, f"{name!r} is no file name", "ask the catalogue for ids of letters and digits")
@@ -128,21 +132,23 @@ def _assets(plan: Plan) -> tuple[BandAsset, ...]:
     return (*plan.bands, *((plan.mask,) if plan.mask else ()))
 
 
-def _path(folder: Path, plan: Plan, asset: BandAsset) -> Path:
+def path_of(folder: Path, plan: Plan, asset: BandAsset) -> Path:
+    """Where an asset comes to lie: `<item>/<asset>.tif`."""
     name = asset.asset if Path(asset.asset).suffix.lower() in (".tif", ".tiff") else f"{asset.asset}.tif"
     return folder / plan.id / name
 
 
-def _wanted(folder: Path, plan: Plan) -> list[Wanted]:
+def wanted_of(folder: Path, plan: Plan) -> list[Wanted]:
+    """What is to be fetched of an item, and where to."""
     return [
-        Wanted(each.href, _path(folder, plan, each), each.size, each.checksum, plan.version) for each in _assets(plan)
+        Wanted(each.href, path_of(folder, plan, each), each.size, each.checksum, plan.version) for each in _assets(plan)
     ]
 
 
 def _candidate(folder: Path, plan: Plan, declaration: Declaration, layout: StacLayout) -> Candidate:
     unseen = None
     if plan.mask and layout.mask:
-        unseen = Unseen(BandFile(_path(folder, plan, plan.mask), grid=plan.mask.grid), layout.mask.unseen)
+        unseen = Unseen(BandFile(path_of(folder, plan, plan.mask), grid=plan.mask.grid), layout.mask.unseen)
     return Candidate(
         id=plan.id,
         place=plan.place,
@@ -157,7 +163,7 @@ def _candidate(folder: Path, plan: Plan, declaration: Declaration, layout: StacL
 def _band_file(folder: Path, plan: Plan, asset: BandAsset) -> BandFile:
     made = asset.radiometry
     scale, offset = (made.scale, made.offset) if made else (None, None)
-    return BandFile(_path(folder, plan, asset), scale, offset, asset.nodata, asset.grid)
+    return BandFile(path_of(folder, plan, asset), scale, offset, asset.nodata, asset.grid)
 
 
 def _radiometry(plan: Plan) -> dict[str, dict[str, object]]:

@@ -48,7 +48,7 @@ class LogRatio:
 
     def survey(self, scenes: Mapping[str, Value]) -> Self:
         """Takes the scene's threshold; no pixel is changed where none is seen."""
-        length, seen = self._length(pair_of(scenes, self.bands, self.unit))
+        length, seen = self.length(pair_of(scenes, self.bands, self.unit))
         values = length[seen]
         if not values.size:
             return replace(self, threshold=np.inf)
@@ -61,10 +61,10 @@ class LogRatio:
         if self.threshold is None:
             return self.survey(scenes).predict(scenes)
         pair = pair_of(scenes, self.bands, self.unit)
-        length, seen = self._length(pair)
+        length, seen = self.length(pair)
         return answer(pair.ground._replace(valid=seen), length > self.threshold)
 
-    def _length(self, pair: Pair) -> tuple[Image, NDArray[np.bool_]]:
+    def length(self, pair: Pair) -> tuple[Image, NDArray[np.bool_]]:
         """Root of the summed squares of the bands' log-ratios ``(row, col)``, and where both dates hold pixels."""
         before, after = (_local_mean(self._linear(scene), pair.valid, self.window_px) for scene in pair[:2])
         with np.errstate(divide="ignore", invalid="ignore"):

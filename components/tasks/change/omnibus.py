@@ -12,7 +12,7 @@ and variance. From four looks on both agree.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -25,6 +25,7 @@ from components.raster.scene import Stack, Value
 from components.tasks.change.pair import Ground, answer
 from components.tasks.change.reactiv import estimated_looks, require_dates, series_of
 from components.tasks.change.series import amplitudes, moments
+from components.tasks.change.series_history import Alarms, History
 
 Float = NDArray[np.float64]
 ROWS = 64  # rows of a stack that are worked on at a time
@@ -65,10 +66,48 @@ class Omnibus:
             return self.survey(scenes).predict(scenes)
         stack = series_of(scenes, self.bands)
         require_dates(stack, 2)
-        p_value = omnibus(stack, self.looks, self.false_alarms).p_value
+        p_value = stability(stack, self.looks)
         seen = np.isfinite(p_value)
         ground = Ground(stack.grid, seen, stack.dates[-1])
         return answer(ground, seen & (p_value < self.false_alarms), 1 - p_value)
+
+
+@dataclass(frozen=True)
+class DatedOmnibus:
+    """Change, its certainty, its dates and its events: alarms of the omnibus test, masked and dated by ``history``.
+
+    ``looks`` None: estimated by the survey. A pixel needs two dates in a band for an alarm of that band.
+    """
+
+    bands: tuple[str, ...]
+    looks: tuple[float, ...] | None = None
+    false_alarms: float = 0.01
+    history: History = field(default_factory=History)
+    halo_px: int | None = 0
+
+    @property
+    def needs_survey(self) -> bool:
+        """Only where looks must be estimated."""
+        return self.looks is None
+
+    def survey(self, scenes: Mapping[str, Value]) -> Self:
+        """Takes the looks of the series where they are not given; one that is too short is refused as such."""
+        if self.looks is not None:
+            return self
+        stack = series_of(scenes, self.bands)
+        require_dates(stack)
+        return replace(self, looks=estimated_looks(moments(stack)))
+
+    def predict(self, scenes: Mapping[str, Value]) -> Outputs:
+        """Outputs `change`, `probability` (1 less the p-value, which is no posterior), `when` and `events`."""
+        if self.looks is None:
+            return self.survey(scenes).predict(scenes)
+        stack = series_of(scenes, self.bands)
+        require_dates(stack)
+        p_value = stability(stack, self.looks)
+        seen = np.isfinite(p_value)
+        alarms = Alarms(seen, seen & (p_value < self.false_alarms), 1 - p_value)
+        return self.history.told(stack, alarms, self.looks)
 
 
 def omnibus(stack: Stack, looks: tuple[float, ...], false_alarms: float = 0.01) -> Homogeneity:
@@ -82,6 +121,28 @@ def omnibus(stack: Stack, looks: tuple[float, ...], false_alarms: float = 0.01) 
         amplitude = amplitudes(stack.array[:, :, row : row + ROWS], stack.unit, stack.nodata)
         parts.append(_tested(np.square(amplitude.astype(np.float64)), looks, false_alarms))
     return Homogeneity(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+
+def stability(stack: Stack, looks: tuple[float, ...]) -> NDArray[np.float32]:
+    """``p_value`` of `omnibus` alone ``(row, col)``: a fraction of the time, because no date is told from those before.
+
+    Raises:
+        UnitMismatch: if the stack is no radar image.
+    """
+    n = np.array(looks, dtype=np.float64)[:, None, None]
+    parts = []
+    for row in range(0, stack.grid.shape[0], ROWS):
+        own = stack.array[:, :, row : row + ROWS]
+        count, total, logs = np.zeros(own.shape[1:], np.intp), np.zeros(own.shape[1:]), np.zeros(own.shape[1:])
+        for date in own:
+            amplitude = amplitudes(date, stack.unit, stack.nodata)
+            seen = np.isfinite(amplitude)
+            now = np.where(seen, amplitude, np.float32(1))
+            count += seen
+            total += np.where(seen, np.square(now, dtype=np.float64), 0)
+            logs += 2 * np.log(now)
+        parts.append(_p_value(n, count, total, logs).astype(np.float32))
+    return np.concatenate(parts)
 
 
 def _tested(intensity: Float, looks: tuple[float, ...], false_alarms: float) -> Homogeneity:

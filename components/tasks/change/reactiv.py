@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from components.errors import BandMismatch, NotEnoughData
 from components.inference.method import Outputs
 from components.raster.scene import Scene, Stack, Value
-from components.tasks.change.events import EVENTS, LEAST_PX, events_of
-from components.tasks.change.pair import PROBABILITY, Ground, answer
+from components.tasks.change.events import LEAST_PX
 from components.tasks.change.reactiv_composite import COMPOSITE, Caps, Look, composite
-from components.tasks.change.reactiv_dating import WHEN, dated, days_of, lasting
 from components.tasks.change.reactiv_theory import LEAST_DATES, RATES, Stable, crest, looks_of_crest, stable
-from components.tasks.change.seasons import Season, seasonal, shows_seasons
+from components.tasks.change.seasons import Season
 from components.tasks.change.series import Moments, moments
+from components.tasks.change.series_history import Alarms, History
 
 SERIES = "series"
 LOOKS_LIMIT = (0.5, 1000.0)
@@ -85,7 +84,10 @@ def estimated_looks(found: Moments) -> tuple[float, ...]:
     looks = [_looks(found.cv[band], found.count[band]) for band in range(found.count.shape[0])]
     known = [each for each in looks if each is not None]
     if not known:
-        raise NotEnoughData(f"no pixel has {LEAST_DATES} dates, so the looks cannot be estimated; give them")
+        raise NotEnoughData(
+            f"no pixel has {LEAST_DATES} dates, so the looks cannot be estimated; add dates that show the same ground, "
+            "or give the looks"
+        )
     return tuple(float(np.clip(each or np.median(known), *LOOKS_LIMIT)) for each in looks)
 
 
@@ -93,11 +95,8 @@ def estimated_looks(found: Moments) -> tuple[float, ...]:
 class Reactiv:
     """Change, its certainty, its dates, its events and the composite of a series of ``bands``.
 
-    ``looks`` None: estimated by the survey. ``caps`` are the amplitudes shown at full brightness. With ``season``
-    pixels that vary with the year are no change; with ``least_days`` neither are events that end within as many days:
-    either way fields are left out of a search for building sites. A series whose dates cannot show a season is
-    refused, or where ``season_optional`` not masked; the tag `SEASONS_MASKED` of `when` says which. Patches of fewer
-    than ``least_px`` pixels (at the edge of a tile: pieces of them) are no event.
+    ``looks`` None: estimated by the survey. ``caps`` are the amplitudes shown at full brightness. ``season`` to
+    ``least_px`` say which alarms are events, see `History`.
     """
 
     bands: tuple[str, ...]
@@ -112,8 +111,10 @@ class Reactiv:
     halo_px: int | None = 0
 
     def survey(self, scenes: Mapping[str, Value]) -> Self:
-        """Takes looks and brightness of the series."""
-        found = moments(series_of(scenes, self.bands))
+        """Takes looks and brightness of the series; one that is too short is refused as such."""
+        stack = series_of(scenes, self.bands)
+        require_dates(stack)
+        found = moments(stack)
         looks = self.looks or estimated_looks(found)
         return replace(self, looks=looks, caps=self.caps or Caps.of(found))
 
@@ -126,34 +127,15 @@ class Reactiv:
             return self.survey(scenes).predict(scenes)
         stack = series_of(scenes, self.bands)
         found = detect(stack, self.looks, self.false_alarms)
-        ground = Ground(stack.grid, found.valid, stack.dates[-1])
         picture = composite(found.moments, found.score, found.channel, stack.dates, self.caps, self.look)
         rgb = Scene(picture, stack.grid, ("red", "green", "blue"), "digital_number", 0, stack.dates[-1])
-        changed = found.changed
-        season = self._season_of(stack)
-        if season is not None:
-            changed = changed & ~seasonal(stack, changed, season)
-        when = dated(stack, changed, self.looks)
-        when = replace(when, tags={**when.tags, "SEASONS_MASKED": "no" if season is None else "yes"})
-        if self.least_days > 0:
-            when = lasting(when, self.least_days, days_of(stack.dates)[-1])
-            changed = np.isfinite(when.array[0])
-        said = answer(ground, changed, self._certainty(found, changed))
-        certainty = said[PROBABILITY]
-        assert isinstance(certainty, Scene)
-        events = events_of(when, certainty, stack.dates[0], self.least_px)
-        return {**said, WHEN: when, EVENTS: events, COMPOSITE: rgb}
+        alarms = Alarms(found.valid, found.changed, 1 - found.false_alarms)
+        return {**self._history.told(stack, alarms, self.looks), COMPOSITE: rgb}
 
-    def _season_of(self, stack: Stack) -> Season | None:
-        """What is masked in this series."""
-        if self.season is None or (self.season_optional and not shows_seasons(stack.dates, self.season)):
-            return None
-        return self.season
-
-    @staticmethod
-    def _certainty(found: Detection, changed: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """What a mask takes out is certain to be no change of interest."""
-        return np.where(found.changed & ~changed, np.float32(0), 1 - found.false_alarms)
+    @property
+    def _history(self) -> History:
+        """Which alarms are events."""
+        return History(self.season, self.season_optional, self.least_days, self.least_px)
 
 
 def series_of(scenes: Mapping[str, Value], bands: tuple[str, ...]) -> Stack:

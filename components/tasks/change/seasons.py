@@ -55,7 +55,7 @@ def require_seasons(dates: Sequence[datetime], season: Season) -> None:
             f"seasons need {season.least_days:.0f} days and {least} dates, found {span:.0f} days and {len(dates)} "
             "dates; give more dates, or mask fields with a land-cover map"
         )
-    if np.linalg.cond(_curves(dates, season)) > WORST_CONDITION:
+    if np.linalg.cond(curve_of_year(dates, season)) > WORST_CONDITION:
         raise NotEnoughData(
             "seasons need dates over the whole year, found only some months of it; give dates of the other months, "
             "or mask fields with a land-cover map"
@@ -82,7 +82,7 @@ def seasonal(stack: Stack, where: NDArray[np.bool_], season: Season | None = Non
     require_seasons(stack.dates, season)
     out = np.zeros(where.shape, bool)
     rows, cols = np.nonzero(where)
-    curves = _curves(stack.dates, season)
+    curves = curve_of_year(stack.dates, season)
     for begin in range(0, len(rows), CHUNK):
         row, col = rows[begin : begin + CHUNK], cols[begin : begin + CHUNK]
         amplitude = amplitudes(stack.array[:, :, row, col], stack.unit, stack.nodata)
@@ -103,13 +103,13 @@ def _is_seasonal(level_db: Float, curves: Float, season: Season) -> NDArray[np.b
     centred = np.where(seen, level_db - mean, 0)
     total = np.square(centred).sum(axis=0)
     free = np.maximum(count - season.parameters, 1)
-    yearly = 1 - _residual(centred, seen, curves) / np.maximum(total, 1e-12) * (count - 1) / free
+    yearly = 1 - residual(centred, seen, curves) / np.maximum(total, 1e-12) * (count - 1) / free
     step = _step_gain(centred, seen) / np.maximum(total, 1e-12)
     enough = count >= 2 * season.parameters
     return np.asarray(enough & (yearly >= season.explained) & (yearly > step))
 
 
-def _residual(centred: Float, seen: NDArray[np.bool_], curves: Float) -> Float:
+def residual(centred: Float, seen: NDArray[np.bool_], curves: Float) -> Float:
     """Squares that the yearly curves leave, ``(pixel)``; weighted least squares by the dates that are seen."""
     weight = seen.astype(np.float64)
     normal = np.einsum("ti,tj,tp->pij", curves, curves, weight, optimize=True)
@@ -127,7 +127,7 @@ def _step_gain(centred: Float, seen: NDArray[np.bool_]) -> Float:
     return np.asarray(np.where((count > 0) & (rest > 0), gain, 0).max(axis=0))
 
 
-def _curves(dates: Sequence[datetime], season: Season) -> Float:
+def curve_of_year(dates: Sequence[datetime], season: Season) -> Float:
     """``(time, parameter)``: constant, cosines and sines of the year."""
     days = np.array([(date - dates[0]).total_seconds() / 86_400 for date in dates])
     angle = 2 * np.pi * days[:, None] / YEAR_DAYS * np.arange(1, season.harmonics + 1)

@@ -31,16 +31,24 @@ class Stretch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Sums:
+class Sums:
     """Numbers and sums of the dates before each date, ``(time + 1, band, pixel)``."""
 
     count: NDArray[np.float32]
     total: Float
 
-    def at(self, date: NDArray[np.intp]) -> _Sums:
+    def at(self, date: NDArray[np.intp]) -> Sums:
         """Those before one date a pixel, ``(band, pixel)``."""
         index = date[None, None]
-        return _Sums(np.take_along_axis(self.count, index, 0)[0], np.take_along_axis(self.total, index, 0)[0])
+        return Sums(np.take_along_axis(self.count, index, 0)[0], np.take_along_axis(self.total, index, 0)[0])
+
+    def brighter(self, first: slice, last: slice) -> NDArray[np.bool_]:
+        """Whether the dates between bounds are brighter than the others ``(stretch, pixel)``, all bands together."""
+        inside, bright = self.count[last] - self.count[first], self.total[last] - self.total[first]
+        outside, dark = self.count[-1] - inside, self.total[-1] - bright
+        known = (inside > 0) & (outside > 0)
+        ratio = np.maximum(bright, 1e-30) * np.maximum(outside, 1) / (np.maximum(dark, 1e-30) * np.maximum(inside, 1))
+        return np.asarray(np.where(known, np.log(ratio), 0).sum(axis=1) > 0)
 
 
 def differing(intensity: NDArray[np.float32], looks: tuple[float, ...]) -> Stretch:
@@ -50,14 +58,14 @@ def differing(intensity: NDArray[np.float32], looks: tuple[float, ...]) -> Stret
     change made the pixel brighter or darker. A stretch that ends earlier has two changes and must explain that much
     more than the best step.
     """
-    sums = _sums(intensity)
+    sums = sums_of(intensity)
     weight = np.asarray(looks, np.float32)[:, None]
     dates, pixels = intensity.shape[0], intensity.shape[2]
     gain = np.full(pixels, -np.inf, np.float32)
     start, stop = np.zeros(pixels, np.intp), np.full(pixels, dates, np.intp)
     cost = np.float32(PENALTY * np.log(dates))
     for first in range(1, dates):  # a stretch from date 0 is the rest of one that ends with the last date
-        gains = _gains(sums, weight, slice(first, first + 1), slice(first + 1, None))
+        gains = gains_of(sums, weight, slice(first, first + 1), slice(first + 1, None))
         gains[:-1] -= cost
         last = gains.argmax(axis=0)
         best = np.take_along_axis(gains, last[None], axis=0)[0]
@@ -68,16 +76,17 @@ def differing(intensity: NDArray[np.float32], looks: tuple[float, ...]) -> Stret
     return Stretch(start, stop, gain, _brighter(sums, start, stop), earliest, latest)
 
 
-def _sums(intensity: NDArray[np.float32]) -> _Sums:
+def sums_of(intensity: NDArray[np.float32]) -> Sums:
+    """Of ``(time, band, pixel)`` in intensity, NaN where a date has none."""
     seen = np.isfinite(intensity)
     count = np.zeros((intensity.shape[0] + 1, *intensity.shape[1:]), np.float32)
     total = np.zeros(count.shape)
     np.cumsum(seen, axis=0, out=count[1:])
     np.cumsum(np.where(seen, intensity, 0), axis=0, dtype=np.float64, out=total[1:])
-    return _Sums(count, total)
+    return Sums(count, total)
 
 
-def _gains(sums: _Sums, weight: NDArray[np.float32], first: slice, last: slice) -> NDArray[np.float32]:
+def gains_of(sums: Sums, weight: NDArray[np.float32], first: slice, last: slice) -> NDArray[np.float32]:
     """Log likelihood ratios ``(stretch, pixel)`` of stretches between two sets of bounds; 0 for an empty one."""
     count, total = sums.count, sums.total
     inside, bright = count[last] - count[first], total[last] - total[first]
@@ -94,7 +103,7 @@ def _logs(count: NDArray[np.float32], total: Float) -> NDArray[np.float32]:
 
 
 def _bounds(
-    sums: _Sums, weight: NDArray[np.float32], stop: NDArray[np.intp], gain: NDArray[np.float32]
+    sums: Sums, weight: NDArray[np.float32], stop: NDArray[np.intp], gain: NDArray[np.float32]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """First and last start whose likelihood, with the end held, is within the 95 % limit of the best."""
     dates, pixels = sums.count.shape[0] - 1, stop.size
@@ -110,7 +119,7 @@ def _bounds(
     return first.reshape(pixels), last.reshape(pixels)
 
 
-def _brighter(sums: _Sums, start: NDArray[np.intp], stop: NDArray[np.intp]) -> NDArray[np.bool_]:
+def _brighter(sums: Sums, start: NDArray[np.intp], stop: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Whether most bands, each in its own logarithm, are brighter inside the stretch."""
     low, high = sums.at(start), sums.at(stop)
     inside, bright = high.count - low.count, high.total - low.total

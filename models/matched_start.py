@@ -55,7 +55,7 @@ class MatchedStart(nn.Module):
         scores = torch.where(inside, scores, -torch.ones_like(scores))
         agreed = F.avg_pool2d(F.pad(scores, (AGREED,) * 4, mode="replicate"), 2 * AGREED + 1, 1)
         side = 2 * REACH + 1
-        shares = (self.sharpness * agreed).softmax(dim=1).unflatten(1, (side, side))
+        shares = (self.sharpness * agreed).softmax(dim=1).reshape(len(agreed), side, side, *agreed.shape[-2:])
         along = torch.arange(-REACH, REACH + 1, device=first.device, dtype=shares.dtype)[:, None, None]
         return CELL_PX * torch.stack([(shares.sum(axis) * along).sum(1) for axis in (1, 2)], dim=1)
 

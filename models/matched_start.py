@@ -23,6 +23,7 @@ STRIDE_CELLS = 4  # every fourth window is compared
 STRIDE_PX = STRIDE_CELLS * CELL_PX
 AGREED = 2  # windows to each side whose scores are averaged
 WIDTH = 24  # channels of the small network
+LEFT_UNIT = 0.1  # what is added to a start is said in tenths: a first step of Adam could move a flow by many px
 SHARPNESS = 50.0  # of the softmax, before training
 
 
@@ -55,7 +56,7 @@ class MatchedStart(nn.Module):
         scores = torch.where(inside, scores, -torch.ones_like(scores))
         agreed = F.avg_pool2d(F.pad(scores, (AGREED,) * 4, mode="replicate"), 2 * AGREED + 1, 1)
         side = 2 * REACH + 1
-        shares = (self.sharpness * agreed).softmax(dim=1).view(len(agreed), side, side, *agreed.shape[2:])
+        shares = (self.sharpness * agreed).softmax(dim=1).reshape(len(agreed), side, side, *agreed.shape[-2:])
         along = torch.arange(-REACH, REACH + 1, device=first.device, dtype=shares.dtype)[:, None, None]
         return CELL_PX * torch.stack([(shares.sum(axis) * along).sum(1) for axis in (1, 2)], dim=1)
 
@@ -77,8 +78,8 @@ class BegunFlow(nn.Module):
         begun = self.start(first, second)
         brought = warp_features(moving, resized(begun, STRIDE_PX, shape))
         left: Estimate = self.network(reference, brought)
-        steps = [step._replace(flow=step.flow + _onto(begun, step)) for step in left.steps]
-        whole = resized(begun, STRIDE_PX, shape) + left.flow
+        steps = [step._replace(flow=_onto(begun, step) + LEFT_UNIT * step.flow) for step in left.steps]
+        whole = resized(begun, STRIDE_PX, shape) + LEFT_UNIT * left.flow
         return Estimate(whole, left.logit, (Step(begun, STRIDE_PX, 1.0), *steps))
 
 

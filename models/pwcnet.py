@@ -34,8 +34,8 @@ from models.flow_estimate import (
     scaled,
     unit_length,
 )
+from models.matched_start import LEFT_UNIT, MatchedStart, WindowFeatures
 from models.matched_start import STRIDE_PX as START_PX
-from models.matched_start import MatchedStart, WindowFeatures
 from models.sensor_encoders import Features, SensorEncoders, pairs_of
 
 CHANNELS = (16, 32, 64, 96, 128, 196)  # of the levels 1 (half resolution) to 6
@@ -129,6 +129,7 @@ class PWCNet(nn.Module):
         shape = images[0].shape[-2:]
         pairs = pairs_of([grown(image, self.stride_px) for image in images], sensors)
         first, second = self.encoders(pairs)
+        unit = 1.0 if self.start is None else LEFT_UNIT
         steps: list[Step] = []
         flow, features = self._coarsest(first, second, steps)
         for index, level in enumerate(self.levels[1:], 1):
@@ -136,9 +137,9 @@ class PWCNet(nn.Module):
             warped = warp_features(second[level - 1], upper * self.pixels_per_unit(level))
             cost = self._cost(first[level - 1], warped)
             more, features = self.estimators[index](torch.cat([cost, first[level - 1], upper, hint], dim=1))
-            flow = upper + more
+            flow = upper + unit * more
             if level == self.finest:
-                flow = flow + self.context(features)
+                flow = flow + unit * self.context(features)
             steps.append(self._step(flow, level))
         evidence = self._evidence(first[self.finest - 1], second[self.finest - 1], flow)
         stride = 2**self.finest
@@ -156,7 +157,7 @@ class PWCNet(nn.Module):
             begun = F.interpolate(begun, reference.shape[-2:], mode="area")
             warped = warp_features(moving, begun * self.pixels_per_unit(self.top))
             more, features = self.estimators[0](self._cost(reference, warped))
-            flow = begun + more
+            flow = begun + LEFT_UNIT * more
         steps.append(self._step(flow, self.top))
         return flow, features
 

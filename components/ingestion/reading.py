@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from components.errors import BadScene
 from components.ingestion.assembling import assemble, assembly_of
+from components.ingestion.bitmaps import SUFFIX as BITMAP
+from components.ingestion.bitmaps import read_bitmap
 from components.ingestion.boxes import read_boxes
 from components.ingestion.candidates import Candidate
 from components.ingestion.declaration import Declaration
@@ -142,6 +144,8 @@ def read_image(path: Path, image: ImageDeclaration, decoders: DecoderPool) -> Sc
 def _raw(path: Path, image: ImageDeclaration, decoders: DecoderPool) -> Scene:
     if path.suffix.lower() == NETCDF:
         return read_cube(path, image.names or image.bands, image.date, decoders.limits)
+    if path.suffix.lower() == BITMAP:
+        return read_bitmap(path, decoders.limits)
     return _read(path, decoders, image.variable)
 
 

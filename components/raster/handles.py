@@ -30,7 +30,6 @@ _MAGIC = {
     b"\x89PNG": "PNG",
     b"\xff\xd8\xff": "JPEG",
     b"\0\0\0\x0cjP": "JP2OpenJPEG",
-    b"BM": "BMP",
 }
 
 _local = threading.local()
@@ -155,5 +154,5 @@ def _driver(path: Path) -> str:
         raise BadScene(path, "the file is empty", "fetch it again")
     driver = driver_of(head)
     if driver is None:
-        raise BadScene(path, "the file is no TIFF, PNG, JPEG, JPEG 2000 or BMP", "convert it with gdal_translate")
+        raise BadScene(path, "the file is no TIFF, PNG, JPEG or JPEG 2000", "convert it with gdal_translate")
     return driver

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 MB = 1024**2
 TIFF_ONLY = ("GTiff",)
-PICTURES_TOO = ("GTiff", "PNG", "JPEG", "JP2OpenJPEG", "BMP")  # what sources publish; uploads are GeoTIFF only
+PICTURES_TOO = ("GTiff", "PNG", "JPEG", "JP2OpenJPEG")  # what sources publish; uploads are GeoTIFF only
 
 
 @dataclass(frozen=True)

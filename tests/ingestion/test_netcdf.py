@@ -1,13 +1,15 @@
-"""Cubes of NetCDF-4: one day of them is a scene on the grid of their axes."""
+"""Cubes of NetCDF-4, of which one day is a scene on the grid of their axes; and bitmaps."""
 
 from datetime import date
 
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 from rasterio.crs import CRS
 
 from components.errors import BadScene
+from components.ingestion.bitmaps import read_bitmap
 from components.ingestion.netcdf import read_cube
 from components.raster.limits import OpenLimits
 
@@ -65,3 +67,17 @@ def test_other_files_and_large_cubes_are_refused(tmp_path):
         read_cube(tmp_path / "classic.nc", ["VV"], DAY, LIMITS)
     with pytest.raises(BadScene, match="at most 10"):
         read_cube(write_cube(tmp_path / "s1.nc"), ["VV"], DAY, OpenLimits(decoded_bytes=10))
+
+
+def test_a_bitmap_is_read_by_its_colours_and_refused_where_it_is_none(tmp_path):
+    pixels = np.arange(2 * 5 * 3, dtype=np.uint8).reshape(2, 5, 3)
+    Image.fromarray(pixels).save(tmp_path / "picture.bmp")
+    scene = read_bitmap(tmp_path / "picture.bmp", LIMITS)
+    assert (scene.bands, scene.grid.crs) == (("B04", "B03", "B02"), None)
+    assert np.array_equal(scene.array, pixels.transpose(2, 0, 1))
+    Image.fromarray(pixels[..., 0]).save(tmp_path / "grey.bmp")
+    assert read_bitmap(tmp_path / "grey.bmp", LIMITS).bands == ("band1",)
+    (tmp_path / "other.bmp").write_bytes(b"GIF89a" + bytes(60))
+    for path, limits in (("other.bmp", LIMITS), ("picture.bmp", OpenLimits(decoded_bytes=10))):
+        with pytest.raises(BadScene):
+            read_bitmap(tmp_path / path, limits)

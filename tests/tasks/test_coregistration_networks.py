@@ -312,10 +312,14 @@ def test_a_small_multimodal_network_learns_one_pair():
     assert outputs["confidence"].array.mean() > 0.7
 
 
-def strip(name, tile):
+BEGUN = {"view": "structure", "matched": True}
+BEGUN_PYRAMID = {**BEGUN, "coarsest_level": 3}
+
+
+def strip(name, tile, changed):
     """A network, and a scene of five tiles side by side: no tile sees all of it."""
     whole = sample(9, side=5 * tile).inputs
-    return network(name), {role: scene.crop(Window(0, 0, tile, 5 * tile)) for role, scene in whole.items()}
+    return network(name, **changed), {role: scene.crop(Window(0, 0, tile, 5 * tile)) for role, scene in whole.items()}
 
 
 def largest_step(difference, tile):
@@ -325,23 +329,38 @@ def largest_step(difference, tile):
 
 
 @pytest.mark.parametrize(
-    ("name", "tile", "limit_px"),
+    ("name", "changed", "tile", "limit_px"),
     [
-        ("flownet-s", 256, 0.05),
-        ("pwc-net", 256, 0.05),
-        ("pwc-net-multimodal", 256, 0.05),
-        ("recurrent-flow", 208, 1e-3),  # its halo holds all that counts
-        ("learnt-templates", 256, 0.05),
+        ("flownet-s", {}, 256, 0.05),
+        ("flownet-s", BEGUN, 256, 0.05),
+        ("pwc-net", {}, 256, 0.05),
+        ("pwc-net", BEGUN_PYRAMID, 256, 0.05),
+        ("pwc-net-multimodal", {}, 256, 0.05),
+        ("pwc-net-multimodal", BEGUN_PYRAMID, 256, 0.05),
+        ("recurrent-flow", {}, 208, 1e-3),  # its halo holds all that counts
+        ("learnt-templates", {}, 256, 0.05),
     ],
 )
-def test_tiles_of_a_network_join_without_a_step(name, tile, limit_px):
-    method, given = strip(name, tile)
+def test_tiles_of_a_network_join_without_a_step(name, changed, tile, limit_px):
+    method, given = strip(name, tile, changed)
     bare = copy(method)
     bare.halo_px = bare.blend_px = 0
     whole = predict(method, given, tile_px=5 * tile)["flow"].array
     tiled, torn = (predict(each, given, tile_px=tile)["flow"].array for each in (method, bare))
     assert largest_step(tiled - whole, tile) < limit_px
     assert largest_step(torn - whole, tile) > 10 * limit_px
+
+
+@pytest.mark.parametrize(("name", "changed"), [("flownet-s", BEGUN), ("pwc-net-multimodal", BEGUN_PYRAMID)])
+def test_a_network_that_begins_at_matched_windows_learns_and_answers_like_the_others(name, changed):
+    method = network(name, **changed)
+    method.module.train()
+    losses = method.losses(method.module, method.collate([crop(0), crop(1, related=False, hole=slice(0, 30))]))
+    sum(losses.values()).backward()
+    assert all(torch.isfinite(each.grad).all() for each in method.module.parameters() if each.grad is not None)
+    outputs = predict(network(name, **changed), sample(side=70, hole=slice(10, 20)).inputs)
+    assert np.isfinite(outputs["flow"].array[:, 30:]).all()
+    assert not outputs["flow"].valid[10:20, 10:20].any()
 
 
 def test_tiles_follow_from_the_options_of_a_run():

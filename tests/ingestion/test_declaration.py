@@ -72,7 +72,7 @@ def test_a_dataset_of_one_sensor_keeps_the_digest_that_its_scenes_carry(tmp_path
         ({"images": {"radar": OTHER}}, "radar is no image role"),
         ({"images": {"mask": OTHER}}, "mask is no image role"),
         ({"image": None, "images": {"after": OTHER}}, "before has no section"),
-        ({"images": {"after": {**OTHER, "unit": "amplitude"}}}, "unit must be intensity"),
+        ({"images": {"after": {**OTHER, "unit": "reflectance"}}}, "unit must be one"),
         ({"images": {"after": {**OTHER, "storage": {"dtype": "uint16"}}}}, "storage.dtype float32"),
         ({"image": {**DECLARATION["image"], "decibels": True}}, "decibels"),
     ],

@@ -52,7 +52,7 @@ def export(raw: Path, dataset: str, chosen: Sequence[Candidate], request: Reques
     sources = {source.id: source for source in read_sources(raw)}
     first = _source(sources, chosen[0])
     role = request.role or label_role(first)
-    images = request.images or _image_roles(first, role)
+    images = request.images or image_roles(first, role)
     drawn = [_draw(_source(sources, each), each, role, images) for each in chosen]
     zoom = max(1, LEAST_SIDE_PX // max(max(chip.window.rows, chip.window.cols) for chip, *_ in drawn))
     classes = drawn[0][1].classes
@@ -76,7 +76,12 @@ def label_role(source: Source) -> str:
     return found[0]
 
 
-def _image_roles(source: Source, label: str) -> tuple[str, ...]:
+def image_roles(source: Source, label: str) -> tuple[str, ...]:
+    """The roles that are shown beside the label: before and after, or the only image.
+
+    Raises:
+        BadParams: if it has none of these.
+    """
     roles = [role for role, path in source.files.items() if role != label and describe(path).unit != "class"]
     if {"before", "after"} <= set(roles):
         return "before", "after"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -94,7 +95,7 @@ def test_a_review_goes_to_label_studio_and_comes_back(studio: LabelStudio, tmp_p
     picture = httpx.get(f"{studio.url}{task['data']['after']}", headers={"Authorization": f"Token {studio._token}"})
     assert picture.content == (out / "tiles" / "a-16-16-after.png").read_bytes()
 
-    drawn_before = task["predictions"][0]["result"]
+    drawn_before = json.loads((out / "tasks.json").read_text())[0]["predictions"][0]["result"]
     submit(studio, task, [*drawn_before, drawn("changed", SQUARE, image_rotation=0)])
     found = read_annotations(project, save(studio.annotations(project), tmp_path / "answer.json"))
     report = merge(raw, project, found.corrections, found.form)

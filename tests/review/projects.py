@@ -21,9 +21,9 @@ WINDOW = Window(16, 16, 32, 32)
 DATASET = "fires"
 
 
-def make_dataset(raw: Path, *, grid: Grid | None = None, unlabelled: Window | None = None, scenes: int = 2) -> Path:
+def make_dataset(raw: Path, *, grid: Grid | None = None, unlabelled: Window | None = None, name: str = DATASET) -> Path:
     """Pairs a and b of 64 px; the label has a ring (a patch with a hole) and a square inside `WINDOW`."""
-    for index in range(scenes):
+    for index in range(2):
         pair = change_pair(seed=index, grid=grid)
         mask = make_class_map((64, 64), (Window(20, 20, 10, 10), Window(36, 36, 4, 6)), grid=pair.before.grid)
         codes = mask.array.copy()
@@ -32,14 +32,14 @@ def make_dataset(raw: Path, *, grid: Grid | None = None, unlabelled: Window | No
             codes[(0, *unlabelled.slices)] = 255
         roles = {"before": pair.before, "after": pair.after, "mask": replace(mask, array=codes)}
         write_source(raw, "ab"[index], f"place-{index}", roles)
-    finish(raw, DATASET)
+    finish(raw, name)
     return raw
 
 
-def review(raw: Path, out: Path, *windows: Window, **request: Any) -> Project:
+def review(raw: Path, out: Path, *windows: Window, name: str = DATASET, **request: Any) -> Project:
     """A review of windows of scene a (default: `WINDOW`), written out."""
     chosen = [Candidate("a", "place-0", window, "looks wrong", 0.5) for window in windows or (WINDOW,)]
-    return export(raw, DATASET, chosen, Request(**request), out)
+    return export(raw, name, chosen, Request(**request), out)
 
 
 def answered(out: Path, *, by: str = "ana@example.org", when: str = "2026-01-02T03:04:05Z") -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ Coordinates keep all their digits: at the seven that RFC 7946 recommends a corne
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from components.review.project import Chip, Project
 from components.review.shapes import Region, in_pixels, on_map, polygonal, polygons_of
 from components.review.studio import label_names
 
-CHIP, PATCH = "chip", "patch"
+CHIP, PATCH, WGS84 = "chip", "patch", "EPSG:4326"
 
 
 def geojson_of(project: Project, regions: Mapping[str, Sequence[Region]]) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def _share(chip: Chip, geometry: BaseGeometry) -> float:
 def _feature(chip: Chip, geometry: Polygon, properties: Mapping[str, Any]) -> dict[str, Any]:
     if chip.grid.crs is None:
         raise BadScene(chip.id, "has no place on the ground", "use the files for Label Studio or COCO")
-    forth = Transformer.from_crs(chip.grid.crs.to_wkt(), "EPSG:4326", always_xy=True)
+    forth = _between(chip.grid.crs.to_wkt(), WGS84)
     moved = orient(polygons_of(_moved(on_map(geometry, chip.grid), forth))[0], 1.0)
     return {"type": "Feature", "geometry": mapping(moved), "properties": dict(properties)}
 
@@ -104,8 +105,14 @@ def _feature(chip: Chip, geometry: Polygon, properties: Mapping[str, Any]) -> di
 def _to_pixels(chip: Chip, geometry: BaseGeometry) -> BaseGeometry:
     if chip.grid.crs is None:
         raise BadScene(chip.id, "has no place on the ground", "use the files for Label Studio or COCO")
-    back = Transformer.from_crs("EPSG:4326", chip.grid.crs.to_wkt(), always_xy=True)
+    back = _between(WGS84, chip.grid.crs.to_wkt())
     return in_pixels(_moved(geometry, back), chip.grid)
+
+
+@lru_cache(maxsize=32)
+def _between(one: str, other: str) -> Transformer:
+    """Made once: making it takes longer than moving a patch."""
+    return Transformer.from_crs(one, other, always_xy=True)
 
 
 def _moved(geometry: BaseGeometry, between: Transformer) -> BaseGeometry:

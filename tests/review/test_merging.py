@@ -166,6 +166,14 @@ def test_two_annotations_of_one_chip_are_refused_with_their_authors(raw: Path, o
         bring(raw, project, tasks)
 
 
+def test_a_task_that_stands_twice_is_refused_as_a_storage_that_is_source_and_target_makes_it(
+    raw: Path, out: Path
+) -> None:
+    project = review(raw, out)
+    with pytest.raises(BadParams, match=r"a@16,16: expected one correction of a chip, found several"):
+        bring(raw, project, answered(out) * 2)
+
+
 def test_skipped_tasks_and_tasks_without_annotation_are_left_out(raw: Path, out: Path) -> None:
     project = review(raw, out, WINDOW, Window(48, 0, 16, 16))
     tasks = answered(out)

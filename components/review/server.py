@@ -67,7 +67,8 @@ class LabelStudio:
             number = self._find(client, project)
             if number is None:
                 raise ServiceUnavailable(f"{self.url} has no project {_title(project)!r}; export it there first")
-            return self._tasks(client, number)
+            people = {each["id"]: each["email"] for each in self._ask(client, "GET", "/api/users/")}
+            return [_signed(task, people) for task in self._tasks(client, number)]
 
     def _upload(self, client: httpx.Client, number: int, project: Project, tiles: Path) -> dict[str, str]:
         """The path on the server of every picture by its name; those that are there already are not sent again."""
@@ -132,6 +133,19 @@ def _title(project: Project) -> str:
 
 def _picture(chip: Chip, role: str) -> str:
     return f"{chip.stem}-{role}.png"
+
+
+def _signed(task: dict[str, Any], people: Mapping[int, str]) -> dict[str, Any]:
+    """The task with the address of whoever drew, where the server says only a number."""
+    named = []
+    for annotation in task.get("annotations", []):
+        by = annotation.get("completed_by")
+        named.append(
+            {**annotation, "completed_by": {"id": by, "email": people[by]}}
+            if isinstance(by, int) and by in people
+            else annotation
+        )
+    return {**task, "annotations": named}
 
 
 def _with_files(project: Project, task: Mapping[str, Any], pictures: Mapping[str, str]) -> dict[str, Any]:

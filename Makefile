@@ -14,9 +14,14 @@ export DVC_NO_ANALYTICS=1
 export BENTOML_DO_NOT_TRACK=True
 export GX_ANALYTICS_ENABLED=false
 
-.PHONY: help setup demo test lint check bench pictures stages
+# A server with 100 packages of its own that must not meet ours.
+LABEL_STUDIO := label-studio==1.23.2
+STUDIO := $(ROOT)/.venv-label-studio
+PORT ?= 8080
+
+.PHONY: help setup demo test lint check bench pictures stages label-studio
 help: ## what there is
-	@grep -hE '^[a-z]+:.*##' $(lastword $(MAKEFILE_LIST)) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(lastword $(MAKEFILE_LIST)) | sed 's/:.*##/\t/' | expand -t 14
 
 setup: $(STAMP) ## make .venv and install the locked versions
 
@@ -46,3 +51,11 @@ stages: setup ## write dvc.yaml and data/dvc.yaml anew from the runs and their i
 
 pictures: setup ## draw the pictures of docs/ anew
 	@cd $(ROOT) && $(BIN)/python -m docs.draw
+
+label-studio: setup $(STUDIO)/.$(LABEL_STUDIO) ## start Label Studio on loopback, its data in .swath/label-studio (PORT=8080)
+	@cd $(ROOT) && $(BIN)/python -m flows.stack.label_studio $(STUDIO)/bin/label-studio $(PORT)
+
+$(STUDIO)/.$(LABEL_STUDIO):
+	@test -x $(STUDIO)/bin/python || $(PYTHON) -m venv $(STUDIO)
+	@$(BIN)/uv pip install --quiet --python $(STUDIO)/bin/python $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS)) $(LABEL_STUDIO)
+	@touch $@

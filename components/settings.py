@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     jobs_lease_s: float = Field(30.0, gt=2, description="seconds without a sign of life after which a worker is lost")
     jobs_wall_s: float = Field(6 * 3600.0, gt=0, description="longest time that one job may take")
     jobs_waiting: int = Field(1000, ge=1, description="jobs that may wait; more are answered 429")
+    label_studio_url: str = Field("", description="Label Studio that reviews go to; empty: that of `make label-studio`")
+    label_studio_token: SecretStr = Field(SecretStr(""), description="token of an account there")
     input_buckets: str = Field(
         "", description="comma-separated buckets whose objects may be inputs of jobs; empty: none"
     )

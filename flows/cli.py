@@ -13,6 +13,7 @@ from rich.logging import RichHandler
 
 from components.errors import SwathError
 from flows.commands import demo, models, predict, stack, tokens, work
+from flows.commands.review import review
 
 app = typer.Typer(
     help="Earth-observation models from raw scenes to a running service.",
@@ -26,6 +27,7 @@ for command in (
     *(models.merge, predict.predict, models.promote, models.rollback, tokens.token),
 ):
     app.command()(command)
+app.add_typer(review, name="review")
 
 
 @app.callback()

@@ -28,6 +28,7 @@ NAMED = [
     "predict",
     "promote",
     "rollback",
+    "review",
 ]
 
 

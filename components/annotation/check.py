@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from components.annotation.aligned import summarise_aligned
+from components.annotation.labelled import summarise_labelled
 from components.annotation.rules import read_expectations
 from components.annotation.series import summarise_series
 from components.annotation.table import summarise
@@ -24,7 +25,12 @@ from components.raster.dataset import read_sources
 logger = logging.getLogger(__name__)
 
 RAW = "raw"
-_TABLES = {"change-pair": summarise, "aligned-pair": summarise_aligned, "series": summarise_series}
+_TABLES = {
+    "change-pair": summarise,
+    "labelled-image": summarise_labelled,
+    "aligned-pair": summarise_aligned,
+    "series": summarise_series,
+}
 DIGITS = 6  # of numbers in the table: the last bits of a float are no finding
 
 

@@ -13,6 +13,8 @@ from components.annotation.agreement import Evidence
 from components.errors import BadParams, UnknownName
 from components.tasks.params import Params, first_problem
 
+Level = Literal["scene", "chip", "feature", "class", "place", "dataset", "all"]  # which rows of the table
+
 FILE = "expectations.yaml"
 SUITES = Path(__file__).parent / "suites"
 
@@ -22,7 +24,7 @@ class Rule(Params):
 
     name: str
     expect: str = Field(pattern="^expect_", description="type of the expectation, as Great Expectations names it")
-    rows: Literal["scene", "chip", "all"] = "scene"
+    rows: Level = "scene"
     severity: Literal["block", "warn"]
     remedy: str
     kwargs: Mapping[str, Any] = Field(default_factory=dict, description="column and limits")
@@ -31,11 +33,12 @@ class Rule(Params):
 class TableParams(Params):
     """What the summary table is made of.
 
-    A `change-pair` has two dates and a label; an `aligned-pair` has two sensors' view of one ground; a `series` has
-    many dates of one radar.
+    A `change-pair` has two dates and a label; a `labelled-image` one date and a class map; an `aligned-pair` has two
+    sensors' view of one ground; a `series` has many dates of one radar.
     """
 
-    kind: Literal["change-pair", "aligned-pair", "series"] = "change-pair"
+    kind: Literal["change-pair", "labelled-image", "aligned-pair", "series"] = "change-pair"
+    image: str = Field("image", description="role of the image of a labelled-image")
     before: str = "before"
     after: str = "after"
     label: str = "mask"

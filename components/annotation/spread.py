@@ -1,0 +1,32 @@
+"""Many sources summarised by two processes, in their order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TypeVar
+
+from components.raster.dataset import Source
+
+T = TypeVar("T")
+
+MANY = 400  # sources from which a second process is worth its start
+PROCESSES = 2
+BATCH = 32
+
+
+def over_sources(work: Callable[[Source], T], sources: Sequence[Source]) -> Iterator[T]:
+    """``work`` of every source in order; by two processes where there are 400 sources or more.
+
+    Raises:
+        Exception: whatever ``work`` raises.
+    """
+    processes = min(PROCESSES, os.cpu_count() or 1)
+    if len(sources) < MANY or processes == 1:
+        yield from map(work, sources)
+        return
+    # a fresh process: a forked one would share open files and locks with this one
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(work, sources, chunksize=BATCH)

@@ -64,7 +64,7 @@ def _rows(source: Source, params: TableParams) -> list[dict[str, Any]]:
         "unit": image.unit,
         "image_digest": digest_of(image),
         "label_digest": digest_of(label),
-        **value_columns(image),
+        **value_columns({"image": image}),
     }
     if not same_grid:  # pixels of different grids cannot be compared: the rest stays null
         return [whole]

@@ -75,12 +75,12 @@ def _distance(one: Float, other: Float) -> float:
     pooled = ((first - 1) * _covariance(one) + (second - 1) * _covariance(other)) / (first + second - 2)
     step = one.mean(axis=1) - other.mean(axis=1)
     raw = float(step @ np.linalg.solve(_steady(pooled), step))
-    shrunk = (first + second - bands - 3) / (first + second - 2) * raw
-    return max(0.0, float(shrunk) - bands * (1 / first + 1 / second))
+    shrunk: float = (first + second - bands - 3) / (first + second - 2) * raw
+    return max(0.0, shrunk - bands * (1 / first + 1 / second))
 
 
 def _covariance(group: Float) -> Float:
-    return np.atleast_2d(np.cov(group, bias=False))
+    return np.asarray(np.atleast_2d(np.cov(group)))
 
 
 def _steady(covariance: Float) -> Float:

@@ -29,14 +29,23 @@ RANGES: Mapping[str, tuple[float, float]] = {
 }
 
 
-def value_columns(scene: Scene) -> dict[str, float | None]:
-    """The columns of one scene, from about 4,000 of its pixels; null where nothing is seen.
+_MEASURES = ("partly_unseen_fraction", "outside_unit_fraction", "zero_fraction", "sentinel_fraction")
+
+
+def value_columns(scenes: Mapping[str, Scene]) -> dict[str, float | None]:
+    """The columns of a source, from about 4,000 pixels of each of its images; null where nothing is seen.
 
     ``partly_unseen_fraction`` is the share of pixels that some bands have and others not, ``outside_unit_fraction``
     that of values which the unit cannot have, ``zero_fraction`` that of seen pixels which are exactly 0 in every band,
-    ``sentinel_fraction`` that of the commonest value far away from all others (the share of the worst band), and
-    ``median_<band>`` the middle of each band.
+    ``sentinel_fraction`` that of the commonest value far away from all others: each of the worst band and image.
+    ``median_<image>_<band>`` is the middle of each band.
     """
+    found = [_measured(scene, f"{_MEDIAN}{name}_") for name, scene in scenes.items()]
+    worst = {name: max((each[name] for each in found if name in each), default=None) for name in _MEASURES}
+    return {**worst, **{key: value for each in found for key, value in each.items() if key not in _MEASURES}}
+
+
+def _measured(scene: Scene, prefix: str) -> dict[str, float]:
     step = max(1, isqrt(scene.grid.shape[0] * scene.grid.shape[1] // SAMPLED_PX))
     thin = scene.array[:, ::step, ::step].reshape(len(scene.bands), -1)
     has_value = np.isfinite(thin) if scene.nodata is None or np.isnan(scene.nodata) else thin != scene.nodata
@@ -44,7 +53,7 @@ def value_columns(scene: Scene) -> dict[str, float | None]:
     partly = float((has_value.any(axis=0) & ~seen).mean())
     pixels = np.sort(thin[:, seen].astype(np.float32), axis=1)
     if not pixels.size:
-        return {"partly_unseen_fraction": partly, **dict.fromkeys(_MEASURES)}
+        return {"partly_unseen_fraction": partly}
     low, high = RANGES.get(scene.unit, (-inf, inf))
     medians = pixels[:, pixels.shape[1] // 2]
     return {
@@ -52,11 +61,8 @@ def value_columns(scene: Scene) -> dict[str, float | None]:
         "outside_unit_fraction": float(((pixels < low) | (pixels > high)).mean(axis=1).max()),
         "zero_fraction": float((thin[:, seen] == 0).all(axis=0).mean()),
         "sentinel_fraction": max(_sentinels(band) for band in pixels),
-        **{f"{_MEDIAN}{name}": float(value) for name, value in zip(scene.bands, medians, strict=True)},
+        **{f"{prefix}{name}": float(value) for name, value in zip(scene.bands, medians, strict=True)},
     }
-
-
-_MEASURES = ("outside_unit_fraction", "zero_fraction", "sentinel_fraction")
 
 
 def with_scale(table: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 from components.annotation.check import check
+from components.annotation.profile import remember
 from components.errors import SwathError
 
 
@@ -19,7 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     out = options.out or options.root / ".swath" / "quality" / options.dataset
     try:
-        report = check(options.root / "data" / "sources" / options.dataset, out)
+        dataset = options.root / "data" / "sources" / options.dataset
+        report = check(dataset, out)
+        remember(dataset, pd.read_csv(report.table))
         sys.stdout.write(report.summary.read_text())
         report.require_passed()
     except SwathError as error:

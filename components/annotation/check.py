@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from components.annotation.aligned import summarise_aligned
+from components.annotation.drift import versioned
 from components.annotation.labelled import summarise_labelled
 from components.annotation.rules import read_expectations
 from components.annotation.series import summarise_series
@@ -26,8 +27,8 @@ logger = logging.getLogger(__name__)
 
 RAW = "raw"
 _TABLES = {
-    "change-pair": summarise,
-    "labelled-image": summarise_labelled,
+    "change-pair": versioned(summarise),
+    "labelled-image": versioned(summarise_labelled),
     "aligned-pair": summarise_aligned,
     "series": summarise_series,
 }

@@ -76,7 +76,7 @@ def _distance(one: Float, other: Float) -> float:
     step = one.mean(axis=1) - other.mean(axis=1)
     raw = float(step @ np.linalg.solve(_steady(pooled), step))
     shrunk: float = (first + second - bands - 3) / (first + second - 2) * raw
-    return max(0.0, shrunk - bands * (1 / first + 1 / second))
+    return max(0.0, shrunk - float(bands * (1 / first + 1 / second)))
 
 
 def _covariance(group: Float) -> Float:

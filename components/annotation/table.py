@@ -100,6 +100,7 @@ def _measures(before: Scene, after: Scene, label: Scene, params: TableParams) ->
     return {
         "valid_fraction": float(seen.mean()),
         "labelled_fraction": float(labelled.mean()),
+        "labelled_px": int(labelled.sum()),
         "unknown_codes": len(unknown),
         "changed_fraction": _share(changed, labelled),
         "changed_unseen_fraction": _share(changed & ~seen, changed),

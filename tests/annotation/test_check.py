@@ -10,6 +10,7 @@ import pytest
 
 from components.annotation.__main__ import main
 from components.annotation.check import check, markdown
+from components.annotation.drift import with_drift
 from components.annotation.rules import read_expectations
 from components.annotation.table import overlap, summarise
 from components.annotation.validation import run_suite
@@ -43,6 +44,10 @@ CAUGHT = {
     "no-sentinel-among-values": {"sentinel"},
     "zero-is-not-nodata": {"black-border"},
     "bands-are-seen-together": {"broken-band"},
+    "class-is-in-two-places": {"class changed"},
+    "class-shares-hold": {"class changed"},
+    "place-keeps-its-classes": {"place x"},
+    "bands-hold": {"dataset"},
 }
 
 
@@ -57,7 +62,11 @@ def _faulty(folder):
     expectations = read_expectations(dataset)
     table = summarise(read_sources(dataset / "raw"), expectations.table)
     table = pd.concat([table, table[table["id"] == "other-unit"]], ignore_index=True)
-    table.loc[table["id"] == "dataset", "bias_least_px"] = 1.5  # what makes it so is tested in test_labelled
+    # what makes these rows so is tested in test_labelled and test_drift
+    table = with_drift(table, None)
+    table.loc[table["id"] == "dataset", ["bias_least_px", "band_drift"]] = 1.5
+    table.loc[table["id"] == "class changed", ["places", "change_of_share_least"]] = 1.0
+    table = pd.concat([table, pd.DataFrame([{"level": "place", "id": "place x", "class_psi": 0.3}])], ignore_index=True)
     results = run_suite(table, expectations.all_rules(), folder / "docs", folder)
     return Checked(table, {result.name: result for result in results})
 
@@ -107,7 +116,7 @@ def test_a_clean_dataset_breaks_no_rule(passed):
 
 
 def test_every_rule_answers_for_every_row_it_is_about(passed):
-    rows = {"scene": 3, "chip": 12, "dataset": 1, "all": 16}
+    rows = {"scene": 3, "chip": 12, "dataset": 1, "class": 2, "place": 0, "all": 18}
     rules = read_expectations(Path(__file__).parents[2] / "data/sources/sandbox-optical").all_rules()
     assert {result.name: result.rows for result in passed.results} == {rule.name: rows[rule.rows] for rule in rules}
 
@@ -115,7 +124,7 @@ def test_every_rule_answers_for_every_row_it_is_about(passed):
 def test_the_report_has_pages_a_table_and_no_time_or_place(passed):
     folder = passed.summary.parent
     assert "<html" in passed.docs.read_text().lower()
-    assert len(pd.read_csv(passed.table)) == 16
+    assert len(pd.read_csv(passed.table)) == 18
     told = json.loads((folder / "quality.json").read_text())
     assert told["passed"] is True
     assert str(folder) not in (folder / "quality.json").read_text()

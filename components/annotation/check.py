@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from components.annotation.aligned import summarise_aligned
+from components.annotation.annotators import agreed
 from components.annotation.drift import versioned
 from components.annotation.labelled import summarise_labelled
 from components.annotation.rules import read_expectations
@@ -27,8 +28,8 @@ logger = logging.getLogger(__name__)
 
 RAW = "raw"
 _TABLES = {
-    "change-pair": versioned(summarise),
-    "labelled-image": versioned(summarise_labelled),
+    "change-pair": versioned(agreed(summarise)),
+    "labelled-image": versioned(agreed(summarise_labelled)),
     "aligned-pair": summarise_aligned,
     "series": summarise_series,
 }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -16,18 +17,21 @@ from components.annotation.bias import shift_columns, with_bias
 from components.annotation.digest import digest_of
 from components.annotation.registration import Bool, Float, outlines
 from components.annotation.rules import TableParams
-from components.annotation.separability import beside_outlines, discriminants, least_separation
+from components.annotation.separability import Group, beside_outlines, discriminants, groups_of, least_separation
 from components.annotation.spread import over_sources
 from components.annotation.table import overlap
 from components.annotation.values import value_columns, with_scale
 from components.errors import NotEnoughData
 from components.raster.dataset import Source
+from components.raster.grid import Window
 from components.raster.io import read_scene
 from components.raster.scene import Scene
 
 Codes = NDArray[np.integer]
 
 MOST_PX = 1500  # of a class; means and covariances need no more
+_NO_CODE = -1
+_NOTHING: Float = np.zeros((0, 0, 0), np.float32)
 
 
 def summarise_labelled(sources: Sequence[Source], params: TableParams) -> pd.DataFrame:
@@ -68,66 +72,107 @@ def _rows(source: Source, params: TableParams) -> list[dict[str, Any]]:
     }
     if not same_grid:  # pixels of different grids cannot be compared: the rest stays null
         return [whole]
-    return [{**whole, **_measures(image, label), **_shift(image, label)}, *_chips(source, image, label, params)]
+    view = _View.of(image, label)
+    groups = groups_of(view.pixels(view.usable))
+    return [
+        {**whole, **_measures(view), **_separability(view, groups), **_shift(view, groups)},
+        *_chips(source, view, params),
+    ]
 
 
-def _chips(source: Source, image: Scene, label: Scene, params: TableParams) -> Iterator[dict[str, Any]]:
-    windows = tuple(image.grid.tiles(params.window_px))
+@dataclass(frozen=True)
+class _View:
+    """Image and label of a scene or a chip, and what is asked of them more than once."""
+
+    image: Scene
+    label: Scene
+    seen: Bool
+    labelled: Bool
+
+    @classmethod
+    def of(cls, image: Scene, label: Scene) -> _View:
+        return cls(image, label, image.valid, label.valid)
+
+    @property
+    def codes(self) -> Codes:
+        return np.asarray(self.label.array[0])
+
+    @cached_property
+    def usable(self) -> Bool:
+        return self.seen & self.labelled
+
+    @cached_property
+    def counts(self) -> dict[int, int]:
+        """Labelled pixels by code."""
+        found, counts = np.unique(self.codes[self.labelled], return_counts=True)
+        return dict(zip(found.tolist(), counts.tolist(), strict=True))
+
+    @property
+    def names(self) -> dict[int, str]:
+        return {each.code: each.name for each in self.label.classes}
+
+    def crop(self, window: Window) -> _View:
+        rows, cols = window.slices
+        return _View(self.image.crop(window), self.label.crop(window), self.seen[rows, cols], self.labelled[rows, cols])
+
+    def pixels(self, usable: Bool) -> dict[int, NDArray[np.float64]]:
+        """Pixels ``(band, pixel)`` by code, at most 1,500 of a class, evenly spread over it."""
+        flat, codes = (
+            self.image.array.reshape(len(self.image.bands), -1),
+            np.where(usable, self.codes.astype(np.int16), _NO_CODE),
+        )
+        at = {code: np.flatnonzero(codes == code) for code in self.counts}
+        chosen = {code: each[:: -(-each.size // MOST_PX)] for code, each in at.items() if each.size}
+        return {code: flat[:, each].astype(np.float64) for code, each in chosen.items()}
+
+
+def _chips(source: Source, view: _View, params: TableParams) -> Iterator[dict[str, Any]]:
+    windows = tuple(view.image.grid.tiles(params.window_px))
     if len(windows) == 1:  # the scene is its own chip
         return
     for window in windows:
+        chip = view.crop(window)
         about = {"level": "chip", "id": f"{source.id}@{window.row},{window.col}", "scene": source.id}
-        yield {**about, "place": source.place, **_measures(image.crop(window), label.crop(window))}
+        measured = {**_measures(chip), **_separability(chip, groups_of(chip.pixels(chip.usable)))}
+        yield {**about, "place": source.place, **measured}
 
 
-def _measures(image: Scene, label: Scene) -> dict[str, Any]:
-    codes, labelled, seen = label.array[0], label.valid, image.valid
-    counts = dict(zip(*(each.tolist() for each in np.unique(codes[labelled], return_counts=True)), strict=True))
-    names = {each.code: each.name for each in label.classes}
-    total = int(labelled.sum())
-    shares = {f"share_{_slug(name)}": counts.get(code, 0) / total if total else None for code, name in names.items()}
+def _measures(view: _View) -> dict[str, Any]:
+    total = sum(view.counts.values())
+    shares = {
+        _share_name(name): view.counts.get(code, 0) / total if total else None for code, name in view.names.items()
+    }
     return {
-        "valid_fraction": float(seen.mean()),
-        "labelled_fraction": float(labelled.mean()),
+        "valid_fraction": float(view.seen.mean()),
+        "labelled_fraction": float(view.labelled.mean()),
         "labelled_px": total,
-        "labelled_unseen_fraction": float((labelled & ~seen).sum()) / total if total else None,
-        "unknown_codes": len(set(counts) - set(names)),
-        "classes": len(counts) if total else None,
-        "lone_fraction": lone_fraction(codes),
+        "labelled_unseen_fraction": 1 - float(view.usable.sum()) / total if total else None,
+        "unknown_codes": len(set(view.counts) - set(view.names)),
+        "classes": len(view.counts) if total else None,
+        "lone_fraction": lone_fraction(view.codes),
         **shares,
-        **_separability(image, codes, labelled & seen, names),
     }
 
 
-def _separability(image: Scene, codes: Codes, usable: Bool, names: dict[int, str]) -> dict[str, Any]:
+def _separability(view: _View, groups: Sequence[Group]) -> dict[str, Any]:
     """How well the image tells the classes apart: everywhere, and in strips beside the outlines."""
-    whole = least_separation(*_sample(image.array, codes, usable))
-    beside = least_separation(*_sample(image.array, codes, usable & beside_outlines(outlines(codes, usable))))
+    whole = least_separation(groups)
+    strips = view.usable & beside_outlines(outlines(view.codes, view.usable))
+    beside = least_separation(groups_of(view.pixels(strips)))
     return {
         "separability": whole.auc if whole else None,
-        "hardest_pair": " and ".join(names.get(code, str(code)) for code in whole.pair) if whole else None,
+        "hardest_pair": " and ".join(view.names.get(code, str(code)) for code in whole.pair) if whole else None,
         "edge_separability": beside.auc if beside else None,
     }
 
 
-def _shift(image: Scene, label: Scene) -> dict[str, float | None]:
+def _shift(view: _View, groups: Sequence[Group]) -> dict[str, float | None]:
     """The label's shift against the sums of bands that set its classes apart."""
-    codes, usable = label.array[0], label.valid & image.valid
-    pixels, theirs = _sample(image.array, codes, usable)
-    weights = discriminants(pixels, theirs)
-    flat = np.nan_to_num(image.array.reshape(len(image.bands), -1)).astype(np.float32, copy=False)
-    evidence: Float = (weights.astype(np.float32) @ flat).reshape(len(weights), *codes.shape)
-    return shift_columns(codes, label.valid, evidence, image.valid, image.grid)
+    weights = discriminants(groups).astype(np.float32)
+    flat = view.image.array.reshape(len(view.image.bands), -1).astype(np.float32, copy=False)
+    evidence: Float = (weights @ flat).reshape(len(weights), *view.codes.shape) if len(weights) else _NOTHING
+    return shift_columns(view.codes, view.labelled, evidence, view.seen, view.image.grid)
 
 
-def _sample(array: NDArray[Any], codes: Codes, usable: Bool) -> tuple[NDArray[np.float64], Codes]:
-    """Pixels ``(band, pixel)`` and their codes, at most 1,500 of a class, evenly spread over it."""
-    flat, found = codes.ravel(), np.unique(codes[usable])
-    inside = usable.ravel()
-    at = [np.flatnonzero(inside & (flat == code)) for code in found]
-    chosen = np.concatenate([each[:: -(-each.size // MOST_PX)] for each in at]) if at else np.zeros(0, np.intp)
-    return array.reshape(len(array), -1)[:, chosen].astype(np.float64), flat[chosen]
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", name.lower())
+def _share_name(name: str) -> str:
+    return "share_" + re.sub(r"[^a-z0-9]+", "_", name.lower())

@@ -42,6 +42,7 @@ class TableParams(Params):
     before: str = "before"
     after: str = "after"
     label: str = "mask"
+    annotators: tuple[str, ...] = Field((), description="label roles of several annotators of the same place")
     date_prefix: str = Field("date-", description="roles of the dates of a series begin with it")
     unchanged: int = Field(0, description="class code that means no change")
     evidence: Evidence = "magnitude"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from math import sqrt
+from math import erf, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
-from scipy.stats import norm
 
 Bool = NDArray[np.bool_]
 Float = NDArray[np.float64]
@@ -30,18 +30,35 @@ class Separation:
     pair: tuple[int, int]
 
 
-def least_separation(pixels: Float, codes: NDArray[np.integer]) -> Separation | None:
-    """The two classes of pixels ``(band, pixel)`` that lie closest; None where fewer than two have 100 pixels.
+@dataclass(frozen=True)
+class Group:
+    """The pixels of one class: its code, how many, their mean ``(band,)`` and covariance ``(band, band)``."""
+
+    code: int
+    size: int
+    mean: Float
+    covariance: Float
+
+
+def groups_of(pixels: Mapping[int, Float]) -> tuple[Group, ...]:
+    """Means and covariances of pixels ``(band, pixel)`` by class; classes of fewer than 100 pixels are left out."""
+    return tuple(
+        Group(code, each.shape[1], each.mean(axis=1), _covariance(each))
+        for code, each in sorted(pixels.items())
+        if each.shape[1] >= LEAST_PX
+    )
+
+
+def least_separation(groups: Sequence[Group]) -> Separation | None:
+    """The two classes that lie closest; None where there are fewer than two.
 
     The distance is the unbiased one (Lachenbruch and Mickey 1968), so that few pixels do not look apart by chance.
     """
-    groups = {int(code): pixels[:, codes == code] for code in np.unique(codes)}
-    large = {code: group for code, group in groups.items() if group.shape[1] >= LEAST_PX}
-    found = [
-        Separation(float(norm.cdf(sqrt(_distance(large[one], large[other]) / 2))), (one, other))
-        for one, other in combinations(large, 2)
-    ]
-    return min(found, key=lambda each: each.auc, default=None)
+    found = [(_distance(one, other), (one.code, other.code)) for one, other in combinations(groups, 2)]
+    if not found:
+        return None
+    distance, pair = min(found)
+    return Separation((1 + erf(sqrt(distance) / 2)) / 2, pair)
 
 
 def beside_outlines(rims: Bool) -> Bool:
@@ -51,36 +68,34 @@ def beside_outlines(rims: Bool) -> Bool:
     return np.asarray((near > 0) & (on == 0))
 
 
-def discriminants(pixels: Float, codes: NDArray[np.integer], most: int = 2) -> Float:
+def discriminants(groups: Sequence[Group], most: int = 2) -> Float:
     """Weights ``(layer, band)`` of the sums of bands that set the classes farthest apart (canonical variates).
 
     Empty where there are fewer than two classes.
     """
-    groups = [pixels[:, codes == code] for code in np.unique(codes)]
-    groups = [group for group in groups if group.shape[1] > 1]
     if len(groups) < 2:
-        return np.zeros((0, len(pixels)))
-    within = sum(group.shape[1] * _covariance(group) for group in groups) / pixels.shape[1]
-    means = np.array([group.mean(axis=1) for group in groups])
-    sizes = np.array([group.shape[1] for group in groups], dtype=np.float64)
+        return np.zeros((0, len(groups[0].mean) if groups else 0))
+    sizes = np.array([each.size for each in groups], dtype=np.float64)
+    within = np.average([each.covariance for each in groups], axis=0, weights=sizes)
+    means = np.array([each.mean for each in groups])
     centred = (means - np.average(means, axis=0, weights=sizes)) * np.sqrt(sizes)[:, None]
-    whitening = np.linalg.inv(np.linalg.cholesky(_steady(np.asarray(within))))
+    whitening = np.linalg.inv(np.linalg.cholesky(_steady(within)))
     _, _, directions = np.linalg.svd(centred @ whitening.T, full_matrices=False)
     return np.asarray(directions[: min(most, len(groups) - 1)] @ whitening)
 
 
-def _distance(one: Float, other: Float) -> float:
+def _distance(one: Group, other: Group) -> float:
     """Squared Mahalanobis distance of two groups without its bias; never below 0."""
-    (bands, first), second = one.shape, other.shape[1]
-    pooled = ((first - 1) * _covariance(one) + (second - 1) * _covariance(other)) / (first + second - 2)
-    step = one.mean(axis=1) - other.mean(axis=1)
+    bands, total = len(one.mean), one.size + other.size
+    pooled = ((one.size - 1) * one.covariance + (other.size - 1) * other.covariance) / (total - 2)
+    step = one.mean - other.mean
     raw = float(step @ np.linalg.solve(_steady(pooled), step))
-    shrunk: float = (first + second - bands - 3) / (first + second - 2) * raw
-    return max(0.0, shrunk - float(bands * (1 / first + 1 / second)))
+    return max(0.0, (total - bands - 3) / (total - 2) * raw - bands * (1 / one.size + 1 / other.size))
 
 
 def _covariance(group: Float) -> Float:
-    return np.asarray(np.atleast_2d(np.cov(group)))
+    centred = group - group.mean(axis=1, keepdims=True)
+    return np.asarray(centred @ centred.T / (group.shape[1] - 1))
 
 
 def _steady(covariance: Float) -> Float:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -48,6 +49,7 @@ CAUGHT = {
     "class-shares-hold": {"class changed"},
     "place-keeps-its-classes": {"place x"},
     "bands-hold": {"dataset"},
+    "annotators-agree": {"displaced"},
 }
 
 
@@ -62,8 +64,9 @@ def _faulty(folder):
     expectations = read_expectations(dataset)
     table = summarise(read_sources(dataset / "raw"), expectations.table)
     table = pd.concat([table, table[table["id"] == "other-unit"]], ignore_index=True)
-    # what makes these rows so is tested in test_labelled and test_drift
-    table = with_drift(table, None)
+    # what makes these rows so is tested in test_labelled, test_drift and test_annotators
+    table = with_drift(table, None).assign(annotators_least_alpha=np.nan)
+    table.loc[table["id"] == "displaced", "annotators_least_alpha"] = 0.6
     table.loc[table["id"] == "dataset", ["bias_least_px", "band_drift"]] = 1.5
     table.loc[table["id"] == "class changed", ["places", "change_of_share_least"]] = 1.0
     table = pd.concat([table, pd.DataFrame([{"level": "place", "id": "place x", "class_psi": 0.3}])], ignore_index=True)

@@ -21,6 +21,7 @@ from components.annotation.rules import read_expectations
 from components.annotation.series import summarise_series
 from components.annotation.table import summarise
 from components.annotation.validation import RuleResult, run_suite
+from components.annotation.vectors import summarise_vectors
 from components.errors import QualityFailed
 from components.raster.dataset import read_sources
 
@@ -32,6 +33,7 @@ _TABLES = {
     "labelled-image": versioned(agreed(summarise_labelled)),
     "aligned-pair": summarise_aligned,
     "series": summarise_series,
+    "vectors": summarise_vectors,
 }
 DIGITS = 6  # of numbers in the table: the last bits of a float are no finding
 

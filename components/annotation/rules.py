@@ -34,15 +34,16 @@ class TableParams(Params):
     """What the summary table is made of.
 
     A `change-pair` has two dates and a label; a `labelled-image` one date and a class map; an `aligned-pair` has two
-    sensors' view of one ground; a `series` has many dates of one radar.
+    sensors' view of one ground; a `series` has many dates of one radar; `vectors` are features on an image.
     """
 
-    kind: Literal["change-pair", "labelled-image", "aligned-pair", "series"] = "change-pair"
+    kind: Literal["change-pair", "labelled-image", "aligned-pair", "series", "vectors"] = "change-pair"
     image: str = Field("image", description="role of the image of a labelled-image")
     before: str = "before"
     after: str = "after"
     label: str = "mask"
     annotators: tuple[str, ...] = Field((), description="label roles of several annotators of the same place")
+    geometry: Literal["fix", "reject"] = Field("reject", description="what becomes of features with faults")
     date_prefix: str = Field("date-", description="roles of the dates of a series begin with it")
     unchanged: int = Field(0, description="class code that means no change")
     evidence: Evidence = "magnitude"

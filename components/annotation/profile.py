@@ -53,7 +53,10 @@ def profile_of(table: pd.DataFrame, version: str) -> Profile:
     if "labelled_px" in scenes:
         pixels = scenes[shares].fillna(0).astype(float).mul(scenes["labelled_px"].fillna(0), axis=0).round()
         by_place = pixels.groupby(scenes["place"]).sum().astype(int)
-        classes = {str(place): {name[6:]: int(row[name]) for name in shares} for place, row in by_place.iterrows()}
+        classes = {
+            str(place): {str(name)[6:]: int(count) for name, count in row.items()}
+            for place, row in by_place.to_dict("index").items()
+        }
     bands = {
         str(name): scenes[name].astype(float).dropna().quantile(list(QUARTILES))
         for name in scenes

@@ -102,6 +102,7 @@ def _measures(before: Scene, after: Scene, label: Scene, params: TableParams) ->
         "labelled_fraction": float(labelled.mean()),
         "labelled_px": int(labelled.sum()),
         "unknown_codes": len(unknown),
+        "classes": len(np.unique(codes[labelled])) or None,
         "changed_fraction": _share(changed, labelled),
         "changed_unseen_fraction": _share(changed & ~seen, changed),
         "lone_fraction": lone_fraction(codes),

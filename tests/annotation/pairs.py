@@ -37,7 +37,7 @@ def clean() -> dict[str, dict[str, Scene]]:
 
 def faulty() -> dict[str, dict[str, Scene]]:
     """One scene a fault, by the name of the fault."""
-    p = [pair(10 + index) for index in range(16)]
+    p = [pair(10 + index) for index in range(18)]
     far = replace(p[0].mask, grid=make_grid(SHAPE, corner=(900000.0, 5000000.0)))
     noisy = np.where(np.random.default_rng(0).random((1, *SHAPE)) < 0.1, 1 - p[5].mask.array, p[5].mask.array)
     sentinel, black, broken = (p[number].after.array.copy() for number in (12, 13, 14))
@@ -61,6 +61,8 @@ def faulty() -> dict[str, dict[str, Scene]]:
         "sentinel": {**p[12].scenes, "after": p[12].after.with_array(sentinel)},
         "black-border": {**p[13].scenes, "after": p[13].after.with_array(black)},
         "broken-band": {**p[14].scenes, "after": p[14].after.with_array(broken)},
+        "unlabelled": {**p[16].scenes, "mask": p[16].mask.with_array(np.full_like(p[16].mask.array, 255))},
+        "one-class": {**p[17].scenes, "mask": p[17].mask.with_array(np.zeros_like(p[17].mask.array))},
         "times-10000": {role: _scaled(scene, role) for role, scene in p[15].scenes.items()},
     }
 

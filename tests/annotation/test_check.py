@@ -50,6 +50,8 @@ CAUGHT = {
     "place-keeps-its-classes": {"place x"},
     "bands-hold": {"dataset"},
     "annotators-agree": {"displaced"},
+    "something-is-labelled": {"unlabelled"},
+    "more-than-one-class": {"one-class"},
 }
 
 

@@ -6,7 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 from components.annotation.check import check, keep
+from components.annotation.profile import remember
 from components.errors import SwathError
 
 
@@ -28,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     dataset = options.root / "data" / "sources" / options.dataset
     try:
         report = check(dataset, out)
+        remember(dataset, pd.read_csv(report.table))
         sys.stdout.write(report.summary.read_text())
         report.require_passed()
         if options.keep:

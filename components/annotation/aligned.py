@@ -14,8 +14,6 @@ from components.errors import NotEnoughData
 from components.raster.dataset import Source
 from components.raster.io import read_scene
 from components.raster.scene import Scene
-from components.tasks.coregistration import templates
-from components.tasks.coregistration.views import grey
 
 SURE = 0.5  # confidence from which a matched pixel speaks for the scene
 LEAST_SURE = 0.05  # share of such pixels below which the scene says nothing about its shift
@@ -61,6 +59,10 @@ def _row(source: Source, params: TableParams) -> dict[str, Any]:
 
 
 def _shift(first: Scene, second: Scene) -> dict[str, float | None]:
+    # torch comes with them: two hundred megabytes that no other table needs
+    from components.tasks.coregistration import templates
+    from components.tasks.coregistration.views import grey
+
     flow, confidence = templates.estimate(grey(first), grey(second))
     sure = (confidence > SURE) & np.isfinite(flow).all(0)
     matched = float(sure.mean())

@@ -14,7 +14,10 @@ from typing import Any
 import pandas as pd
 
 from components.annotation.aligned import summarise_aligned
+from components.annotation.annotators import agreed
 from components.annotation.cases import Sights, suspect_pictures, worst_cases
+from components.annotation.drift import versioned
+from components.annotation.labelled import summarise_labelled
 from components.annotation.noise import Noise, estimate_noise
 from components.annotation.page import page
 from components.annotation.rules import Expectations, read_expectations
@@ -23,6 +26,7 @@ from components.annotation.summary import markdown
 from components.annotation.suspects import Contradiction
 from components.annotation.table import summarise
 from components.annotation.validation import RuleResult, run_suite
+from components.annotation.vectors import summarise_vectors
 from components.annotation.verdict import Verdict, judge, sentence
 from components.errors import QualityFailed
 from components.pictures.draw import contact_sheet
@@ -33,7 +37,13 @@ from components.tasks.quarantine import FILE, write_quarantine
 logger = logging.getLogger(__name__)
 
 RAW = "raw"
-_TABLES = {"change-pair": summarise, "aligned-pair": summarise_aligned, "series": summarise_series}
+_TABLES = {
+    "change-pair": versioned(agreed(summarise)),
+    "labelled-image": versioned(agreed(summarise_labelled)),
+    "aligned-pair": summarise_aligned,
+    "series": summarise_series,
+    "vectors": summarise_vectors,
+}
 SHEET = 4  # suspects of the picture for the Prefect UI; the page has more
 DIGITS = 6  # of numbers in the table: the last bits of a float are no finding
 

@@ -14,5 +14,5 @@ def digest_of(*scenes: Scene) -> str:
     digest = hashlib.sha256()
     for scene in scenes:
         digest.update(f"{scene.array.dtype}{scene.array.shape}".encode())
-        digest.update(np.ascontiguousarray(scene.array).tobytes())
+        digest.update(np.ascontiguousarray(scene.array).data)
     return digest.hexdigest()

@@ -24,7 +24,7 @@ from components.errors import LeakageFound
 from components.tasks.chips import Prepared
 from components.tasks.params import CrossValidation, PlaceSplit
 
-Kind = Literal["same source", "shared ground", "inside guard band", "same pixels", "near copy"]
+Kind = Literal["same source", "shared ground", "inside guard band", "same pixels", "near copy", "same pass"]
 SLIVER = 1e-6  # overlap below this share of the smaller chip is rounding: neighbours that touch
 METRES_PER_DEGREE = 110_574.0  # of latitude at the equator, where a degree is shortest
 
@@ -59,7 +59,7 @@ def find_leaks(prepared: Prepared, split: PlaceSplit | CrossValidation) -> tuple
     ground: for them sources and pixels remain.
     """
     index = prepared.index.reset_index(drop=True)
-    apart = _apart(index, split)
+    apart = chips_apart(index, split)
     names = list(index["chip"])
     found = [
         *(Leak("same source", names[i], names[j], 1.0) for i, j in _same_source(index) if apart[i, j]),
@@ -79,7 +79,7 @@ def require_no_leaks(leaks: Sequence[Leak]) -> None:
         raise LeakageFound([str(leak) for leak in leaks])
 
 
-def _apart(index: pd.DataFrame, split: PlaceSplit | CrossValidation) -> NDArray[np.bool_]:
+def chips_apart(index: pd.DataFrame, split: PlaceSplit | CrossValidation) -> NDArray[np.bool_]:
     """True ``(chip, chip)`` where some fold has the two in different splits."""
     apart = np.zeros((len(index), len(index)), dtype=bool)
     for fold in split.folds():

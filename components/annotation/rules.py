@@ -16,6 +16,7 @@ from components.tasks.params import Params, first_problem
 
 # What a broken rule means: training stops; no training learns from the row; a person looks at the row.
 Severity = Literal["block", "quarantine", "warn"]
+Level = Literal["scene", "chip", "feature", "class", "place", "dataset", "all"]  # which rows of the table
 
 FILE = "expectations.yaml"
 SUITES = Path(__file__).parent / "suites"
@@ -27,7 +28,7 @@ class Rule(Params):
 
     name: str
     expect: str = Field(pattern="^expect_", description="type of the expectation, as Great Expectations names it")
-    rows: Literal["scene", "chip", "all"] = "scene"
+    rows: Level = "scene"
     severity: Severity
     remedy: str
     kwargs: Mapping[str, Any] = Field(default_factory=dict, description="column and limits")
@@ -36,14 +37,17 @@ class Rule(Params):
 class TableParams(Params):
     """What the summary table is made of.
 
-    A `change-pair` has two dates and a label; an `aligned-pair` has two sensors' view of one ground; a `series` has
-    many dates of one radar.
+    A `change-pair` has two dates and a label; a `labelled-image` one date and a class map; an `aligned-pair` has two
+    sensors' view of one ground; a `series` has many dates of one radar; `vectors` are features on an image.
     """
 
-    kind: Literal["change-pair", "aligned-pair", "series"] = "change-pair"
+    kind: Literal["change-pair", "labelled-image", "aligned-pair", "series", "vectors"] = "change-pair"
+    image: str = Field("image", description="role of the image of a labelled-image")
     before: str = "before"
     after: str = "after"
     label: str = "mask"
+    annotators: tuple[str, ...] = Field((), description="label roles of several annotators of the same place")
+    geometry: Literal["fix", "reject"] = Field("reject", description="what becomes of features with faults")
     date_prefix: str = Field("date-", description="roles of the dates of a series begin with it")
     unchanged: int = Field(0, description="class code that means no change")
     evidence: Evidence = "magnitude"

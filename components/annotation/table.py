@@ -12,9 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from rasterio.warp import transform_bounds
 
-from components.annotation.agreement import Fit, fit, lone_fraction
+from components.annotation.agreement import Fit, fit, lone_fraction, magnitude, nbr_drop
+from components.annotation.bias import shift_columns, with_bias
 from components.annotation.digest import digest_of
 from components.annotation.rules import TableParams
+from components.annotation.values import value_columns, with_scale
 from components.errors import NotEnoughData
 from components.raster.dataset import Source
 from components.raster.grid import Grid, Window
@@ -23,7 +25,7 @@ from components.raster.scene import Scene
 
 
 def summarise(sources: Sequence[Source], params: TableParams) -> pd.DataFrame:
-    """One row a source and one a chip of ``params.window_px``, sorted; columns that are undefined are null.
+    """One row a source, one a chip of ``params.window_px`` and one of the dataset; what is undefined is null.
 
     Raises:
         NotEnoughData: if there is no source.
@@ -32,7 +34,7 @@ def summarise(sources: Sequence[Source], params: TableParams) -> pd.DataFrame:
     rows = [row for source in sources for row in _rows(source, params)]
     if not rows:
         raise NotEnoughData("the dataset holds no source to check; ingest or simulate it first")
-    return pd.DataFrame(rows)
+    return with_bias(with_scale(pd.DataFrame(rows)))
 
 
 def _rows(source: Source, params: TableParams) -> Iterator[dict[str, Any]]:
@@ -50,7 +52,7 @@ def _rows(source: Source, params: TableParams) -> Iterator[dict[str, Any]]:
     if not same_grid:  # pixels of different grids cannot be compared: the rest stays null
         yield whole
         return
-    yield {**whole, **_measures(before, after, label, params)}
+    yield {**whole, **_measures(before, after, label, params), **_shift(before, after, label, params)}
     for window in before.grid.tiles(params.window_px):
         cut = (before.crop(window), after.crop(window), label.crop(window))
         yield {"level": "chip", "id": _chip_id(source.id, window), **about, **_measures(*cut, params)}
@@ -81,6 +83,7 @@ def _facts(before: Scene, after: Scene, label: Scene) -> dict[str, Any]:
         "same_unit": before.unit == after.unit,
         "unit": before.unit,
         "dates_differ": digest_of(before) != digest_of(after),
+        **value_columns({"before": before, "after": after}),
     }
 
 
@@ -97,7 +100,9 @@ def _measures(before: Scene, after: Scene, label: Scene, params: TableParams) ->
     return {
         "valid_fraction": float(seen.mean()),
         "labelled_fraction": float(labelled.mean()),
+        "labelled_px": int(labelled.sum()),
         "unknown_codes": len(unknown),
+        "classes": len(np.unique(codes[labelled])) or None,
         "changed_fraction": _share(changed, labelled),
         "changed_unseen_fraction": _share(changed & ~seen, changed),
         "lone_fraction": lone_fraction(codes),
@@ -106,6 +111,16 @@ def _measures(before: Scene, after: Scene, label: Scene, params: TableParams) ->
         "image_digest": digest_of(before, after),
         "label_digest": digest_of(label),
     }
+
+
+def _shift(before: Scene, after: Scene, label: Scene, params: TableParams) -> dict[str, float | None]:
+    """The label's shift on the ground, against the declared evidence of change."""
+    seen = before.valid & after.valid
+    if before.bands != after.bands or not seen.any():
+        return {}
+    changed = (label.array[0] != params.unchanged).astype(np.uint8)
+    found = nbr_drop(before, after) if params.evidence == "nbr_drop" else magnitude(before, after, seen)
+    return shift_columns(changed, label.valid, found[None].astype(np.float32), seen, before.grid)
 
 
 def _class_shares(codes: NDArray[Any], labelled: NDArray[np.bool_], known: Mapping[int, str]) -> dict[str, Any]:

@@ -37,9 +37,12 @@ def clean() -> dict[str, dict[str, Scene]]:
 
 def faulty() -> dict[str, dict[str, Scene]]:
     """One scene a fault, by the name of the fault."""
-    p = [pair(10 + index) for index in range(12)]
+    p = [pair(10 + index) for index in range(18)]
     far = replace(p[0].mask, grid=make_grid(SHAPE, corner=(900000.0, 5000000.0)))
     noisy = np.where(np.random.default_rng(0).random((1, *SHAPE)) < 0.1, 1 - p[5].mask.array, p[5].mask.array)
+    sentinel, black, broken = (p[number].after.array.copy() for number in (12, 13, 14))
+    sentinel[np.random.default_rng(1).random(sentinel.shape) < 0.01] = 1.9
+    black[:, :8], broken[2, :8] = 0, np.nan
     codes = p[4].mask.array.copy()
     codes[0, :3, :3] = 9
     return {
@@ -55,7 +58,17 @@ def faulty() -> dict[str, dict[str, Scene]]:
         "reversed": {**p[8].scenes, "before": p[8].after, "after": p[8].before},
         "displaced": {**p[9].scenes, "mask": p[9].mask.with_array(np.roll(p[9].mask.array, (4, 3), axis=(1, 2)))},
         "unseen-outline": {**p[10].scenes, "mask": p[10].mask.with_array(np.roll(p[10].mask.array, 40, axis=2))},
+        "sentinel": {**p[12].scenes, "after": p[12].after.with_array(sentinel)},
+        "black-border": {**p[13].scenes, "after": p[13].after.with_array(black)},
+        "broken-band": {**p[14].scenes, "after": p[14].after.with_array(broken)},
+        "unlabelled": {**p[16].scenes, "mask": p[16].mask.with_array(np.full_like(p[16].mask.array, 255))},
+        "one-class": {**p[17].scenes, "mask": p[17].mask.with_array(np.zeros_like(p[17].mask.array))},
+        "times-10000": {role: _scaled(scene, role) for role, scene in p[15].scenes.items()},
     }
+
+
+def _scaled(scene: Scene, role: str) -> Scene:
+    return scene if role == "mask" else scene.with_array(scene.array * 10_000)
 
 
 def _hole(scene: Scene) -> Scene:

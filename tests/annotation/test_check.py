@@ -5,11 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from components.annotation.__main__ import main
 from components.annotation.check import check, markdown
+from components.annotation.drift import with_drift
 from components.annotation.rules import read_expectations
 from components.annotation.table import overlap, summarise
 from components.annotation.validation import run_suite
@@ -36,6 +38,20 @@ CAUGHT = {
     "image-sees-the-edge": {"reversed", "unseen-outline", "one-date"},
     "outline-lies-on-edges": {"unseen-outline"},
     "label-is-in-place": {"displaced"},
+    "label-is-in-place-on-the-ground": {"displaced"},
+    "dataset-is-in-place": {"dataset"},
+    "values-fit-the-unit": {"times-10000"},
+    "one-scale": {"times-10000"},
+    "no-sentinel-among-values": {"sentinel"},
+    "zero-is-not-nodata": {"black-border"},
+    "bands-are-seen-together": {"broken-band"},
+    "class-is-in-two-places": {"class changed"},
+    "class-shares-hold": {"class changed"},
+    "place-keeps-its-classes": {"place x"},
+    "bands-hold": {"dataset"},
+    "annotators-agree": {"displaced"},
+    "something-is-labelled": {"unlabelled"},
+    "more-than-one-class": {"one-class"},
 }
 
 
@@ -50,6 +66,12 @@ def _faulty(folder):
     expectations = read_expectations(dataset)
     table = summarise(read_sources(dataset / "raw"), expectations.table)
     table = pd.concat([table, table[table["id"] == "other-unit"]], ignore_index=True)
+    # what makes these rows so is tested in test_labelled, test_drift and test_annotators
+    table = with_drift(table, None).assign(annotators_least_alpha=np.nan)
+    table.loc[table["id"] == "displaced", "annotators_least_alpha"] = 0.6
+    table.loc[table["id"] == "dataset", ["bias_least_px", "band_drift"]] = 1.5
+    table.loc[table["id"] == "class changed", ["places", "change_of_share_least"]] = 1.0
+    table = pd.concat([table, pd.DataFrame([{"level": "place", "id": "place x", "class_psi": 0.3}])], ignore_index=True)
     results = run_suite(table, expectations.all_rules(), folder / "docs", folder)
     return Checked(table, {result.name: result for result in results})
 
@@ -99,7 +121,7 @@ def test_a_clean_dataset_breaks_no_rule(passed):
 
 
 def test_every_rule_answers_for_every_row_it_is_about(passed):
-    rows = {"scene": 3, "chip": 12, "all": 15}
+    rows = {"scene": 3, "chip": 12, "dataset": 1, "class": 2, "place": 0, "all": 18}
     rules = read_expectations(Path(__file__).parents[2] / "data/sources/sandbox-optical").all_rules()
     assert {result.name: result.rows for result in passed.results} == {rule.name: rows[rule.rows] for rule in rules}
 
@@ -107,7 +129,7 @@ def test_every_rule_answers_for_every_row_it_is_about(passed):
 def test_the_report_has_pages_a_table_and_no_time_or_place(passed):
     folder = passed.summary.parent
     assert "<html" in passed.docs.read_text().lower()
-    assert len(pd.read_csv(passed.table)) == 15
+    assert len(pd.read_csv(passed.table)) == 18
     told = json.loads((folder / "quality.json").read_text())
     assert told["passed"] is True
     assert str(folder) not in (folder / "quality.json").read_text()

@@ -18,10 +18,10 @@ def table(tmp_path, scenes):
     return summarise(read_sources(write_dataset(tmp_path, scenes) / "raw"), PARAMS)
 
 
-def test_a_scene_and_each_of_its_chips_have_a_row(tmp_path):
+def test_a_scene_each_of_its_chips_and_the_dataset_have_a_row(tmp_path):
     found = table(tmp_path, {"one": pair(0).scenes})
-    assert list(found["id"]) == ["one", "one@0,0", "one@0,48", "one@48,0", "one@48,48"]
-    assert list(found["level"]) == ["scene", *["chip"] * 4]
+    assert list(found["id"]) == ["one", "one@0,0", "one@0,48", "one@48,0", "one@48,48", "dataset"]
+    assert list(found["level"]) == ["scene", *["chip"] * 4, "dataset"]
 
 
 def test_shares_and_facts_are_those_of_the_scene(tmp_path):

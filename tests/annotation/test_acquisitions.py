@@ -1,0 +1,43 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from components.annotation.acquisitions import shared_passes
+from components.raster.grid import Window
+from components.tasks.chips import Chip, pack
+from components.tasks.params import PlaceSplit
+from tests.scenes import JUNE, make_grid, make_scene
+
+SHAPE = (32, 32)
+SPLIT = PlaceSplit(train=("left",), val=(), test=("right",))
+
+
+def chip(place, east_m, acquired):
+    scene = make_scene(SHAPE, grid=make_grid(SHAPE, corner=(300000.0 + east_m, 5000000.0)), seed=int(east_m) % 97)
+    seen = replace(scene, acquired=acquired)
+    return Chip(f"{place}-chip", place, f"{place}-scene", Window(0, 0, *SHAPE), {"image": seen})
+
+
+@pytest.mark.parametrize(
+    ("east_m", "later", "found"),
+    [(100_000, 0, 1), (100_000, 10, 1), (100_000, 30, 0), (500_000, 0, 0)],
+    ids=["one scene", "ten minutes on", "another orbit", "beyond the swath"],
+)
+def test_places_of_one_pass_in_two_splits_are_named(tmp_path, east_m, later, found):
+    chips = [chip("left", 0, JUNE), chip("right", east_m, JUNE + timedelta(minutes=later))]
+    leaks = shared_passes(pack(iter(chips), tmp_path), SPLIT)
+    assert [(leak.kind, leak.left, leak.right) for leak in leaks] == [("same pass", "left-chip", "right-chip")] * found
+
+
+def test_the_distance_is_told(tmp_path):
+    leaks = shared_passes(pack(iter([chip("left", 0, JUNE), chip("right", 100_000, JUNE)]), tmp_path), SPLIT)
+    assert leaks[0].measure == pytest.approx(100_000, rel=0.01)
+
+
+def test_one_split_and_scenes_without_time_are_no_leak(tmp_path):
+    together = PlaceSplit(train=("left", "right"), val=(), test=())
+    dated = pack(iter([chip("left", 0, JUNE), chip("right", 1000, JUNE)]), tmp_path / "a")
+    undated = pack(iter([chip("left", 0, None), chip("right", 1000, None)]), tmp_path / "b")
+    assert shared_passes(dated, together) == ()
+    assert shared_passes(undated, SPLIT) == ()

@@ -15,6 +15,7 @@ from components.tasks.coregistration.template_settings import TemplateSettings
 from components.tasks.coregistration.window_matching import Matches, match
 
 NEAR_CELLS = 2  # how far matching looks again
+WIDER_TRUST = 0.3  # of a match beside one of the next smaller window: much ground is displaced in more than one way
 
 
 def estimate(reference: Image, moving: Image, settings: TemplateSettings | None = None) -> tuple[Flow, Image]:
@@ -50,10 +51,12 @@ def matched(
 def _matched_by_any(reference: Structure, moving: Structure, lattice: Lattice, cells: TemplateSettings) -> Matches:
     """The matches that agree with their neighbours, each of the smallest window that has one."""
     flow, weight = agreeing(match(reference, moving, lattice, cells), cells)
-    for radius in cells.wider:
+    for larger, radius in enumerate(cells.wider, 1):
         wide = replace(cells, radius=radius, wider=())
         more = agreeing(match(reference, moving, lattice, wide), wide)
-        weight, flow = np.where(weight > 0, weight, more.weight), np.where(weight > 0, flow, more.flow)
+        found = weight > 0
+        weight = np.where(found, weight, np.float32(WIDER_TRUST**larger) * more.weight)
+        flow = np.where(found, flow, more.flow)
     return Matches(flow, weight)
 
 

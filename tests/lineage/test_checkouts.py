@@ -56,7 +56,7 @@ def test_a_checkout_is_removed_when_its_process_is_ended(project, number, code):
     process = _holding(project)
     assert not is_clean(project)
     process.send_signal(number)
-    assert process.wait(20) == code
+    assert process.wait(120) == code
     assert is_clean(project)
 
 
@@ -64,7 +64,7 @@ def test_the_checkout_of_a_killed_process_is_removed_by_the_next(project):
     process = _holding(project)
     assert prune(project) == ()
     os.kill(process.pid, signal.SIGKILL)
-    process.wait(20)
+    process.wait(120)
     with checkout(project):
         pass
     assert is_clean(project)

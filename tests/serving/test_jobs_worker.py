@@ -168,7 +168,7 @@ def test_a_worker_that_is_told_to_end_puts_its_job_back(shop, pair, undisturbed)
     worker = shop.worker()
     shop.until(id, "running", tiles=1)
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(15) == 0
+    assert worker.wait(120) == 0
     job = shop.job(id)
     assert (job["state"], job["attempts"], shop.leftovers()) == ("queued", 0, [])
     shop.starter(TOY_TILE_S="0")
@@ -184,7 +184,7 @@ def test_a_worker_ends_with_its_service(shop, pair):
     (worker,) = psutil.Process(service.pid).children()
     service.kill()
     service.wait()
-    worker.wait(15)
+    worker.wait(120)
     job = shop.job(id)
     assert (job["state"], job["attempts"], shop.leftovers()) == ("queued", 0, [])
 
@@ -207,7 +207,7 @@ def test_several_workers_do_every_job_once(shop, pair, undisturbed):
     found = [shop.until(id, "done") for id in ids]
     assert {(job["result"]["digest"], job["attempts"]) for job in found} == {(undisturbed, 1)}
     for worker in workers:
-        assert worker.wait(30) == 0
+        assert worker.wait(120) == 0
 
 
 def test_a_worker_that_slept_beyond_its_lease_cannot_finish(shop, pair, undisturbed):
@@ -227,7 +227,7 @@ def test_a_worker_that_slept_beyond_its_lease_cannot_finish(shop, pair, undistur
     assert (job["attempts"], job["result"]["digest"]) == (2, undisturbed)
     for worker in (asleep, awake):
         worker.terminate()
-        assert worker.wait(30) == 0
+        assert worker.wait(120) == 0
 
 
 def test_work_that_does_not_stop_ends_with_its_process(shop, pair):
@@ -237,7 +237,7 @@ def test_work_that_does_not_stop_ends_with_its_process(shop, pair):
     while shop.job(id)["phase"] != "predicting":
         time.sleep(0.1)
     assert shop.client.delete(f"/jobs/{id}").json()["state"] == "cancelled"
-    assert worker.wait(30) == 75
+    assert worker.wait(120) == 75
 
 
 def test_a_worker_that_cannot_start_is_not_started_in_a_loop(shop, pair):

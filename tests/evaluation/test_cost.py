@@ -23,6 +23,17 @@ def test_cost_is_of_one_megapixel_and_counts_what_the_method_holds():
     assert 80 <= cost.peak_memory_mb < 200
 
 
+def test_memory_that_earlier_work_has_freed_is_counted_when_a_method_takes_it_again():
+    first = np.ones(3_000_000)  # once freed, glibc takes blocks up to this size from its heap,
+    del first
+    blocks = [np.ones(2_900_000) for _ in range(8)]
+    end = np.ones(10_000)
+    del blocks  # and keeps these 186 MB, because something lies behind them
+    chip = toy.chip("here", 0)
+    assert measure(Slow(1.0, halo_px=None), Sample("here", "here", chip.inputs), tile_px=512).peak_memory_mb >= 80
+    assert end.all()
+
+
 def test_a_megapixel_repeats_the_pixels_of_the_scene():
     scene = toy.chip("here", 0).inputs["image"]
     large = repeated(scene, SIDE_PX)

@@ -3,6 +3,7 @@
 `python -m benchmarks registration` measures speed. `python -m benchmarks.registration` prints the scores on the pairs
 that are for testing only: the Sentinel-1/Sentinel-2 patch with its flow, the CFOG pairs with their check points, and
 the held-out aligned pairs displaced by synthetic relief (`_relief.py`).
+`python -m benchmarks.registration shifts` prints how far off each is for textures moved by fractions of a pixel.
 Settings were fixed before any of these pairs was looked at.
 
 The two images of the patch lie on each other as they were published: their structure matches best at zero flow, and
@@ -24,7 +25,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from benchmarks import _relief
+from benchmarks import _relief, _subpixel
 from benchmarks._pairs import RADAR, aligned_pairs, any_options, scene_of
 from components.inference.method import Method
 from components.inference.tiled import predict_whole
@@ -164,8 +165,10 @@ def _cfog(folder: Path, name: str) -> RealPair:
     return RealPair(name, scenes, any_options(scenes, MOVING if name == "visible-SAR" else None), points=table)
 
 
-def learnt(run: str) -> Making:
+def learnt(run: str, one_sensor: bool = False) -> Making:
     """The released weights of a run, on images whose bands and units are not those of the run: grey is grey.
+
+    With ``one_sensor`` both scenes are of the moving sensor; a network with an encoder for each matches them as such.
 
     Raises:
         UnknownName: if there is no such run, or its weights are not here.
@@ -179,9 +182,11 @@ def learnt(run: str) -> Making:
             for role, side in own.sensors.items()
         }
         network = network_of(own.model_copy(update=sides))
-        first, second = (REFERENCE if side.sensor == RADAR else MOVING for side in options.sensors.values())
-        network.sensors = first, second
         load_module(network.module, state, run)
+        first, second = (REFERENCE if side.sensor == RADAR else MOVING for side in options.sensors.values())
+        if one_sensor and network.family.per_sensor:
+            return network.between(MOVING)
+        network.sensors = first, second
         return network
 
     return make
@@ -213,9 +218,13 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Both tables, with every network whose weights are here."""
+    """Both tables, with every network whose weights are here; with the argument `shifts` that of moved textures."""
     weights = (PROJECT / "models" / "weights").glob("coregistration-*/weights.safetensors")
-    methods = {**CLASSICAL, **{run: learnt(run) for run in sorted(path.parent.name for path in weights)}}
+    runs, shifts = sorted(path.parent.name for path in weights), sys.argv[1:] == ["shifts"]
+    methods = {**CLASSICAL, **{run: learnt(run, one_sensor=shifts) for run in runs}}
+    if shifts:
+        print(_subpixel.table(_subpixel.evaluate(methods)))
+        return
     print(table(evaluate(methods, real_pairs())))
     print(f"\n{_relief.table(list(_relief.evaluate(methods, aligned_pairs(REAL.parent))))}")
 

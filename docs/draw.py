@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from components.evaluation.compare import compare
@@ -81,13 +82,19 @@ def runs_table() -> str:
         verdict = compare(ROOT, path.stem, None, cache=ROOT / ".swath" / "cache" / "scores").decision
         said = "passes" if verdict.passed else f"refuses: {'; '.join(verdict.reasons)}"
         gains = ", ".join(
-            f"{name} {gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
+            f"{name} {_signed(gain)}"
             for name, gain in report["gains"].items()
             if report["methods"][name]["role"] == "baseline"
         )
         data = f"{report['dataset']}, {found.units}; {report['protocol']['kind']}"
         lines.append(f"| `{path.stem}` | {data} | {found.candidate} | {found.baseline} | {gains} | {said} |")
     return "\n".join(lines) + "\n"
+
+
+def _signed(gain: Mapping[str, float | None]) -> str:
+    if gain["low"] is None:  # one place
+        return f"{gain['value']:+.3f} [no interval]"
+    return f"{gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
 
 
 def readme() -> None:

@@ -13,7 +13,7 @@ from math import atan2, degrees, hypot, sqrt
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft2, next_fast_len, rfft2
-from scipy.ndimage import distance_transform_cdt, gaussian_filter
+from scipy.ndimage import gaussian_filter
 
 from components.raster.grid import Grid
 
@@ -112,9 +112,8 @@ def image_edges(evidence: Float, seen: Bool) -> Bool:
         thin = np.sort(values[:: max(1, values.size // MOST_PX)])
         spread = float(thin[int(0.9 * (thin.size - 1))] - thin[int(0.1 * (thin.size - 1))]) if thin.size else 0.0
         if spread > 0:
-            smooth = gaussian_filter(
-                np.where(seen, layer, np.median(values)).astype(np.float32), SMOOTH_PX, truncate=2.5
-            )
+            whole = layer if values.size == layer.size else np.where(seen, layer, np.median(values))
+            smooth = gaussian_filter(whole.astype(np.float32, copy=False), SMOOTH_PX, truncate=2.5)
             total[1:-1, 1:-1] += _squared_slope(smooth) / np.float32(spread) ** 2
     inner = seen & (total > 0)
     if not inner.any():
@@ -130,9 +129,21 @@ def _squared_slope(values: Float) -> Float:
 
 
 def _nearness(edges: Bool) -> Float:
-    """1 on an edge, falling to 0 at `NEAR_PX` from it."""
-    distance = distance_transform_cdt(~edges, metric="taxicab").astype(np.float32)
-    return np.asarray(np.maximum(0, 1 - distance / np.float32(NEAR_PX)))
+    """1 on an edge, falling to 0 at `NEAR_PX` steps along rows and columns from it."""
+    near, steps = edges.copy(), edges.astype(np.uint8)
+    for _ in range(1, NEAR_PX):
+        near = _one_step_wider(near)
+        steps += near
+    return steps.astype(np.float32) / np.float32(NEAR_PX)
+
+
+def _one_step_wider(area: Bool) -> Bool:
+    wider = area.copy()
+    wider[1:] |= area[:-1]
+    wider[:-1] |= area[1:]
+    wider[:, 1:] |= area[:, :-1]
+    wider[:, :-1] |= area[:, 1:]
+    return wider
 
 
 def _correlation(image: Float, label: Float, seen: Bool) -> NDArray[np.float64]:

@@ -86,11 +86,12 @@ def excess(value: object, kwargs: Mapping[str, Any]) -> float:
 def _rows(table: pd.DataFrame, rule: Rule, result: RuleResult, window_px: int) -> Iterator[Suspicion]:
     """The windows that broke a rule. Rows that are neither chip nor scene stand for the scenes that they belong to."""
     scenes = table[table["level"] == "scene"].drop_duplicates("id").set_index("id")
+    facts = scenes[["place", "rows", "cols"]].to_dict("index")
     rows = table if rule.rows == "all" else table[table["level"] == rule.rows]
     for row in rows[rows["id"].isin(list(result.failing))].drop_duplicates("id").to_dict("records"):
         value = row.get(str(rule.kwargs.get("column")))
         for scene in _scenes_of(row, scenes):
-            about = scenes.loc[scene]
+            about = facts[scene]
             shape = int(about["rows"]), int(about["cols"])
             window = _window(str(row["id"]), shape, window_px) if row["level"] == "chip" else Window(0, 0, *shape)
             score = round(excess(value, rule.kwargs), 6)
@@ -139,8 +140,9 @@ def _left_out(table: pd.DataFrame, found: Sequence[Suspicion]) -> float:
     for each in found:
         if each.action == "leave-out":
             chosen.setdefault(each.scene, []).append(each.window)
+    facts = scenes[["rows", "cols"]].to_dict("index")
     for scene, windows in chosen.items():
-        about = scenes.loc[scene]
+        about = facts[scene]
         mask = np.zeros((int(about["rows"]), int(about["cols"])), np.bool_)
         for window in windows:
             mask[window.slices] = True

@@ -241,9 +241,9 @@ def test_dates_on_two_grids_are_refused_with_both_names(client, tmp_path):
 def test_decibels_called_linear_are_refused_by_the_name_of_their_file(client, tmp_path):
     files = dates(tmp_path / "dates")
     wrong = write_plain(tmp_path / "x_20240101_VV.tif", 10 * np.log10(intensity((40, 50))), nodata=NAN)
-    said = refused(post(client, [*files, *as_series([wrong])], **UNIT), 400, "looks like decibels", "`db`")
+    said = refused(post(client, [*files, *as_series([wrong])], **UNIT), 422, "looks like decibels", "`db`")
     assert said.startswith("x_20240101_VV.tif:")
-    refused(post(client, files), 400, "nothing says whether", "declare the unit")
+    refused(post(client, files), 422, "nothing says whether", "declare the unit")
 
 
 def test_two_units_in_one_series_are_refused(client, tmp_path):

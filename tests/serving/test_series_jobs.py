@@ -184,7 +184,7 @@ def broken(path, how):
     [
         ("truncated", "BadScene", "20230208_VH.tif:"),
         ("two grids", "GridMismatch", "20230208_VH.tif"),
-        ("decibels", "BadScene", "20230208_VH.tif: declared as intensity"),
+        ("decibels", "WrongInput", "20230208_VH.tif: declared as intensity"),
         ("vrt", "BadScene", "20230208_VH.tif:"),
     ],
 )

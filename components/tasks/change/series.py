@@ -89,7 +89,7 @@ def _moments(series: NDArray[Any], stack: Stack) -> Moments:
     for date, stored in enumerate(series):
         values, seen = shown_amplitudes(stored, stack.unit, stack.nodata)
         count += seen
-        step = np.asarray((values - mean) * seen, np.float32)
+        step = np.multiply(values - mean, seen, dtype=np.float32)
         move = step / np.maximum(count, 1).astype(np.float32)
         mean += move
         squares += step * (step - move)

@@ -59,7 +59,7 @@ class QueueFull(SwathError):
 
 @contextmanager
 def as_wrong_input() -> Iterator[None]:
-    """A `BadScene` of the block is raised as `WrongInput`: the file can be read, its content is not what it is said to be.
+    """A `BadScene` of the block is raised as `WrongInput`: the file can be read, but is not what it is said to be.
 
     So such a refusal has one status, 422, at every door; 400 is left to bytes that are no raster that may be opened.
     """

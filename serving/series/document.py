@@ -29,7 +29,7 @@ REFUSALS = {
     "503": "the promoted version could not be loaded, or memory ran out; try again after Retry-After seconds",
 }
 SAID = {
-    "400": ("BadScene", "20230103_VV.tif: the file is no TIFF, PNG, JPEG or JPEG 2000; convert it with gdal_translate"),
+    "400": ("BadScene", "20230103_VV.tif: the first bytes are not those of a GeoTIFF; send a GeoTIFF"),
     "413": (
         "TooLarge",
         "series: 80.0 megapixels in 20 files, at most 64 are answered at once (SWATH_MAX_SYNC_MPX); "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -53,6 +55,18 @@ class JobConflict(SwathError):
 
 class QueueFull(SwathError):
     """As many jobs wait as may."""
+
+
+@contextmanager
+def as_wrong_input() -> Iterator[None]:
+    """A `BadScene` of the block is raised as `WrongInput`: the file can be read, but is not what it is said to be.
+
+    So such a refusal has one status, 422, at every door; 400 is left to bytes that are no raster that may be opened.
+    """
+    try:
+        yield
+    except BadScene as error:
+        raise WrongInput(str(error)) from error
 
 
 STATUS: dict[type[SwathError], int] = {

@@ -14,7 +14,7 @@ from serving.uploads import MAX_SERIES_FILES
 HOST = "http://127.0.0.1:3000"
 NAMES = ("S1_20230103_{band}.tif", "S1_20230115_{band}.tif")
 REFUSALS = {
-    "400": "a file is none that may be opened, or numbers contradict the unit",
+    "400": "a file is none that may be opened",
     "401": "no valid token",
     "403": "a token that may do other things",
     "404": "no such task, or no version of the run in service",
@@ -22,18 +22,14 @@ REFUSALS = {
     "413": "too many bytes, megapixels in all files together, or dates: POST /jobs takes more of the first two",
     "415": "a content type that is accepted nowhere",
     "422": (
-        "a name without a date, a date that stands twice, mixed orbits, too few dates, another grid, unknown fields: "
-        "the message says what was expected"
+        "a name without a date, a date that stands twice, mixed orbits, too few dates, another grid, numbers that "
+        "contradict the unit, unknown fields: the message says what was expected"
     ),
     "429": "too many requests inside; try again after Retry-After seconds",
     "503": "the promoted version could not be loaded, or memory ran out; try again after Retry-After seconds",
 }
 SAID = {
-    "400": (
-        "BadScene",
-        "20230103_VV.tif: declared as intensity, but 98% of the sampled pixels are negative: looks like decibels; "
-        "declare the unit `db`",
-    ),
+    "400": ("BadScene", "20230103_VV.tif: the first bytes are not those of a GeoTIFF; send a GeoTIFF"),
     "413": (
         "TooLarge",
         "series: 80.0 megapixels in 20 files, at most 64 are answered at once (SWATH_MAX_SYNC_MPX); "

@@ -19,7 +19,7 @@ from components.raster.scene import Unit
 from components.raster.stack_files import SeriesFile, ordered, passes
 from components.raster.stack_units import radar_unit
 from components.tasks.seam import InputSpec
-from serving.errors import TooLarge, WrongInput
+from serving.errors import TooLarge, WrongInput, as_wrong_input
 from serving.series.names import are_opera
 from serving.uploads import require_place
 
@@ -59,9 +59,10 @@ def read_headers(files: Sequence[Dated], wanted: InputSpec, declared: Unit | Non
     """The headers of a series that fits the input of a run.
 
     Raises:
-        BadScene: if a file is none that may be opened, or nothing says its unit.
+        BadScene: if a file is none that may be opened.
         TooLarge: if they are more than the decoders may decode.
-        UnitMismatch, BandMismatch, GridMismatch, WrongInput: says what was expected and what was found.
+        UnitMismatch, BandMismatch, GridMismatch, WrongInput: says what was expected and what was found; nothing that
+            says the unit is such a case.
         ServiceUnavailable: if no decoder process can be had.
     """
     infos = tuple(decoders.describe(each.content, name=each.name) for each in files)
@@ -92,7 +93,8 @@ def _unit(files: Sequence[Dated], infos: Sequence[SceneInfo], declared: Unit | N
     """The one unit of all files."""
     if declared is None and are_opera([each.said for each in files]):
         declared = "intensity"
-    units = {each.name: radar_unit(declared, info.unit, each.name) for each, info in zip(files, infos, strict=True)}
+    with as_wrong_input():
+        units = {each.name: radar_unit(declared, info.unit, each.name) for each, info in zip(files, infos, strict=True)}
     first_name, first = next(iter(units.items()))
     for name, unit in units.items():
         if unit != first:

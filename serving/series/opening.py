@@ -19,6 +19,7 @@ from components.raster.stack_files import SeriesFile
 from components.raster.stack_units import require_plausible
 from components.raster.stacks import Part, StackSource
 from components.tasks.seam import InputSpec
+from serving.errors import as_wrong_input
 from serving.series.headers import Dated, Headers, bands_of
 
 SAMPLE_PX = 64  # side of the window in the middle of each file that tells decibels from linear numbers
@@ -29,7 +30,8 @@ def opened(headers: Headers, folder: Path, decoders: DecoderPool, going: Callabl
     """The series over files of our own in ``folder``; those from outside are gone. ``going`` is asked between files.
 
     Raises:
-        BadScene: if a file is damaged, or its numbers cannot have the unit.
+        BadScene: if a file is damaged.
+        WrongInput: if its numbers cannot have the unit.
         OSError: if the disk is full.
     """
     parts: dict[SeriesFile, Part] = {}
@@ -69,7 +71,9 @@ def _part(file: Dated, info: SceneInfo, path: Path, headers: Headers) -> Part:
 
 def _require_numbers(part: Part, unit: Unit, name: str) -> None:
     window = _middle(part.window.rows, part.window.cols, SAMPLE_PX)
-    require_plausible(read_scene(part.path, bands=part.file_bands, window=window).array.ravel(), unit, name)
+    values = read_scene(part.path, bands=part.file_bands, window=window).array.ravel()
+    with as_wrong_input():
+        require_plausible(values, unit, name)
 
 
 def _middle(rows: int, cols: int, size: int) -> Window:

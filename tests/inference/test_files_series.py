@@ -5,11 +5,15 @@ import pytest
 
 from components.errors import BandMismatch
 from components.inference import rasters, sampling
+from components.inference.canvas import Canvas
+from components.inference.engine import Plan, run
 from components.inference.files import predict_file
 from components.inference.rasters import Rasters
 from components.inference.tiled import predict
+from components.inference.tiling import Layout
 from components.raster.io import read_scene
 from components.raster.stacks import folder_stack
+from components.tasks.change.omnibus import DatedOmnibus
 from components.tasks.change.reactiv import Reactiv
 from tests.raster.series import PATTERN, days, intensity
 from tests.scenes import make_grid, write_plain
@@ -49,6 +53,16 @@ def test_a_series_is_predicted_tile_by_tile_as_it_is_whole(source, tmp_path):
         if name == "composite":
             expected = np.where(expected > 0, expected, np.nan)  # as a picture is read: no data is NaN
         assert np.array_equal(read_scene(path).array, expected, equal_nan=True), name
+
+
+@pytest.mark.parametrize("method", [METHOD, DatedOmnibus(("VV", "VH"), looks=(4.4, 4.4), false_alarms=0.001)])
+@pytest.mark.parametrize("readers", [1, 3])
+def test_tiles_read_and_written_in_threads_say_what_one_thread_says_of_the_whole(source, readers, method):
+    canvas = Canvas(source.grid)
+    run(method, Rasters({"series": source}, {}, source.grid, {}), canvas, Plan(Layout(64, 0), readers=readers))
+    whole = method.predict({"series": source.read()})
+    for name in ("change", "probability", "when"):
+        assert np.array_equal(canvas.outputs[name].array, whole[name].array, equal_nan=True), name
 
 
 def test_an_event_over_the_seams_of_tiles_is_one_polygon_with_all_of_its_area(source, tmp_path):

@@ -241,9 +241,23 @@ def test_dates_on_two_grids_are_refused_with_both_names(client, tmp_path):
 def test_decibels_called_linear_are_refused_by_the_name_of_their_file(client, tmp_path):
     files = dates(tmp_path / "dates")
     wrong = write_plain(tmp_path / "x_20240101_VV.tif", 10 * np.log10(intensity((40, 50))), nodata=NAN)
-    said = refused(post(client, [*files, *as_series([wrong])], **UNIT), 400, "looks like decibels", "`db`")
+    said = refused(post(client, [*files, *as_series([wrong])], **UNIT), 422, "looks like decibels", "`db`")
     assert said.startswith("x_20240101_VV.tif:")
-    refused(post(client, files), 400, "nothing says whether", "declare the unit")
+    refused(post(client, files), 422, "nothing says whether", "declare the unit")
+
+
+@pytest.mark.parametrize("door", ["change/series", "despeckling/series", "despeckling"])
+def test_decibels_called_linear_have_one_status_and_kind_at_every_door(client, runs, tmp_path, door):
+    folder = write_dates(tmp_path / "dates", 6)
+    for path in folder.iterdir():
+        write_plain(path, 10 * np.log10(intensity((40, 50))), nodata=NAN)
+    one = write_plain(tmp_path / "one.tif", np.concatenate([10 * np.log10(intensity((40, 50)))] * 2), nodata=NAN)
+    with rasterio.open(one, "r+") as file:
+        file.descriptions = ("VV", "VH")
+    files = as_series(sorted(folder.iterdir())) if "series" in door else {"noisy": one.read_bytes()}
+    answer = client.post(f"/{door}", files=files, data={"run": runs[door.split("/")[0]], **UNIT})
+    refused(answer, 422, "intensity", "decibels")
+    assert answer.json()["error"] == "WrongInput"
 
 
 def test_two_units_in_one_series_are_refused(client, tmp_path):

@@ -184,14 +184,15 @@ def broken(path, how):
     [
         ("truncated", "BadScene", "20230208_VH.tif:"),
         ("two grids", "GridMismatch", "20230208_VH.tif"),
-        ("decibels", "BadScene", "20230208_VH.tif: declared as intensity"),
+        ("decibels", "WrongInput", "20230208_VH.tif: declared as intensity"),
         ("vrt", "BadScene", "20230208_VH.tif:"),
     ],
 )
-def test_a_date_that_cannot_be_used_fails_the_job_by_its_name(service, tmp_path, how, error, said):
+@pytest.mark.parametrize("task", ["change", "despeckling"])
+def test_a_date_that_cannot_be_used_fails_the_job_by_its_name(service, tmp_path, task, how, error, said):
     folder = write_dates(tmp_path / "dates", 6)
     broken(folder / "20230208_VH.tif", how)
-    job = service.done(as_series(sorted(folder.iterdir())), **UNIT)
+    job = service.done(as_series(sorted(folder.iterdir())), task=task, **UNIT)
     assert (job["state"], job["error"], job["attempts"]) == ("failed", error, 1)
     assert said in job["reason"]
     assert "/tmp" not in job["reason"]

@@ -28,6 +28,15 @@ def test_moments_are_those_of_numpy_on_amplitude():
     assert (found.count == 20).all()
 
 
+def test_the_brightest_date_is_the_first_of_equals_and_one_that_is_seen():
+    stack = speckle_stack(9, (4, 5))
+    stack.array[:, 0, 1, 2] = [np.nan, 2, 7, np.nan, 3, 7, -1, 0, np.inf]  # the last three are no measurements
+    found, seen = moments(stack), np.sqrt([2, 7, 3, 7])
+    assert (found.peak_date[0, 1, 2], found.count[0, 1, 2]) == (2, len(seen))
+    numbers = [each[0, 1, 2] for each in (found.peak, found.mean, found.deviation)]
+    assert numbers == pytest.approx([np.sqrt(7), seen.mean(), seen.std()], rel=1e-6)
+
+
 def test_moments_of_float32_lose_nothing_where_a_large_mean_hides_a_small_deviation():
     stack = speckle_stack(100, (4, 4), bands=("VV",), looks=40_000.0)
     grown = replace(stack, array=stack.array * np.float32(1e8))

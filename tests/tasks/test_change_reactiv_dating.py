@@ -24,6 +24,7 @@ from components.tasks.change.reactiv_dating import (
     lasting,
 )
 from components.tasks.change.seasons import Season, require_seasons, seasonal
+from components.tasks.change.segments import PIXELS, differing
 from tests.tasks.series import dates_of, speckle_stack
 
 LOOKS = (4.4, 4.4)
@@ -68,6 +69,18 @@ def test_dates_that_do_not_show_the_pixel_widen_the_error():
     assert np.median(start) == 12 * 22
     assert np.median(onset) == 12 * (17 + 22) / 2
     assert np.median(error) == 12 * 5 / 2
+
+
+@pytest.mark.parametrize("gap", [False, True])
+def test_pixels_are_dated_alike_alone_and_among_thousands_seen_or_not(gap):
+    intensity = np.random.default_rng(1).gamma(4.4, size=(14, 2, PIXELS + 300)).astype(np.float32)
+    intensity[6:, :, ::3] *= 4
+    if gap:
+        intensity[3, 0, 5] = intensity[7:9, :, PIXELS + 7] = np.nan  # the others are seen on every date
+    together = differing(intensity, (4.4, 4.4))
+    for pixel in (0, 5, 6, PIXELS - 1, PIXELS, PIXELS + 7):
+        alone = differing(intensity[:, :, [pixel]], (4.4, 4.4))
+        assert [each[pixel] for each in together] == [each[0] for each in alone], pixel
 
 
 def test_only_changed_pixels_are_dated():

@@ -24,7 +24,7 @@ from components.inference.method import Outputs
 from components.raster.scene import Stack, Value
 from components.tasks.change.pair import Ground, answer
 from components.tasks.change.reactiv import estimated_looks, require_dates, series_of
-from components.tasks.change.series import amplitudes, moments
+from components.tasks.change.series import amplitudes, moments, shown_amplitudes
 from components.tasks.change.series_history import Alarms, History
 
 Float = NDArray[np.float64]
@@ -135,12 +135,10 @@ def stability(stack: Stack, looks: tuple[float, ...]) -> NDArray[np.float32]:
         own = stack.array[:, :, row : row + ROWS]
         count, total, logs = np.zeros(own.shape[1:], np.intp), np.zeros(own.shape[1:]), np.zeros(own.shape[1:])
         for date in own:
-            amplitude = amplitudes(date, stack.unit, stack.nodata)
-            seen = np.isfinite(amplitude)
-            now = np.where(seen, amplitude, np.float32(1))
+            amplitude, seen = shown_amplitudes(date, stack.unit, stack.nodata)
             count += seen
-            total += np.where(seen, np.square(now, dtype=np.float64), 0)
-            logs += 2 * np.log(now)
+            total += np.square(amplitude, dtype=np.float64)
+            logs += 2 * np.log(amplitude if seen.all() else np.where(seen, amplitude, np.float32(1)))
         parts.append(_p_value(n, count, total, logs).astype(np.float32))
     return np.concatenate(parts)
 

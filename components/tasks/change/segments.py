@@ -12,6 +12,7 @@ Float = NDArray[np.float64]
 # Beyond the true date of a change the log likelihood rises by an Exp(1) number at most, to each side (Siegmund 1988):
 # both stay below this with 95 %.
 WITHIN = 3.68
+PIXELS = 4096  # that are worked on at a time: all stretches from one date then stay in the cache
 PENALTY = 1.5  # times log(dates): what a second change point must gain over a step (Zhang and Siegmund 2007)
 
 
@@ -32,7 +33,10 @@ class Stretch(NamedTuple):
 
 @dataclass(frozen=True)
 class Sums:
-    """Numbers and sums of the dates before each date, ``(time + 1, band, pixel)``."""
+    """Numbers and sums of the dates before each date, ``(time + 1, band, pixel)``.
+
+    ``count`` has one pixel where all pixels are seen on every date, which saves a third of the time.
+    """
 
     count: NDArray[np.float32]
     total: Float
@@ -58,6 +62,12 @@ def differing(intensity: NDArray[np.float32], looks: tuple[float, ...]) -> Stret
     change made the pixel brighter or darker. A stretch that ends earlier has two changes and must explain that much
     more than the best step.
     """
+    begins = range(0, max(intensity.shape[2], 1), PIXELS)
+    parts = [_differing(intensity[:, :, begin : begin + PIXELS], looks) for begin in begins]
+    return Stretch(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+
+def _differing(intensity: NDArray[np.float32], looks: tuple[float, ...]) -> Stretch:
     sums = sums_of(intensity)
     weight = np.asarray(looks, np.float32)[:, None]
     dates, pixels = intensity.shape[0], intensity.shape[2]
@@ -79,9 +89,10 @@ def differing(intensity: NDArray[np.float32], looks: tuple[float, ...]) -> Stret
 def sums_of(intensity: NDArray[np.float32]) -> Sums:
     """Of ``(time, band, pixel)`` in intensity, NaN where a date has none."""
     seen = np.isfinite(intensity)
-    count = np.zeros((intensity.shape[0] + 1, *intensity.shape[1:]), np.float32)
-    total = np.zeros(count.shape)
-    np.cumsum(seen, axis=0, out=count[1:])
+    total = np.zeros((intensity.shape[0] + 1, *intensity.shape[1:]))
+    shown = seen[..., :1] if seen.all() else seen
+    count = np.zeros((len(total), *shown.shape[1:]), np.float32)
+    np.cumsum(shown, axis=0, out=count[1:])
     np.cumsum(np.where(seen, intensity, 0), axis=0, dtype=np.float64, out=total[1:])
     return Sums(count, total)
 
@@ -98,8 +109,9 @@ def gains_of(sums: Sums, weight: NDArray[np.float32], first: slice, last: slice)
 
 def _logs(count: NDArray[np.float32], total: Float) -> NDArray[np.float32]:
     """Number times logarithm of the mean."""
-    mean = np.maximum(total, 1e-30).astype(np.float32) / np.maximum(count, 1)
-    return np.asarray(count * np.log(mean), dtype=np.float32)
+    mean = np.maximum(total.astype(np.float32), np.float32(1e-30))
+    mean /= np.maximum(count, 1)
+    return np.asarray(np.multiply(np.log(mean, out=mean), count, out=mean))
 
 
 def _bounds(

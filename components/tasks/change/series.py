@@ -47,6 +47,18 @@ def amplitudes(values: NDArray[Any], unit: Unit, nodata: float | None = None) ->
         return np.where((found > 0) & (found < np.inf), found, np.float32(np.nan))
 
 
+def shown_amplitudes(values: NDArray[Any], unit: Unit, nodata: float | None = None) -> tuple[Float, NDArray[np.bool_]]:
+    """Numbers of any shape as amplitude, 0 where there is no (or no positive) number, and where there is one.
+
+    Raises:
+        UnitMismatch: if the unit is none of a radar image.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        found = _amplitude(values.astype(np.float32, copy=False), unit, nodata)
+        seen = (found > 0) & (found < np.inf)
+    return found if seen.all() else np.where(seen, found, np.float32(0)), seen
+
+
 def moments(stack: Stack) -> Moments:
     """The moments of amplitude, whatever the unit of the stack; no copy of the stack is made.
 
@@ -75,17 +87,15 @@ def _moments(series: NDArray[Any], stack: Stack) -> Moments:
     count, when = np.zeros(pixels, np.int32), np.zeros(pixels, np.int32)
     mean, squares, peak = (np.zeros(pixels, np.float32) for _ in range(3))
     for date, stored in enumerate(series):
-        with np.errstate(invalid="ignore", over="ignore"):
-            values = _amplitude(stored.astype(np.float32, copy=False), stack.unit, stack.nodata)
-            seen = (values > 0) & (values < np.inf)
+        values, seen = shown_amplitudes(stored, stack.unit, stack.nodata)
         count += seen
-        step = np.where(seen, values - mean, np.float32(0))
+        step = np.multiply(values - mean, seen, dtype=np.float32)
         move = step / np.maximum(count, 1).astype(np.float32)
         mean += move
         squares += step * (step - move)
-        brighter = seen & (values > peak)
-        np.copyto(peak, values, where=brighter)
-        np.copyto(when, date, where=brighter)
+        # Larger of two rather than masked copies: speckle is a mask that no processor can predict.
+        np.maximum(when, (values > peak) * np.int32(date), out=when)
+        np.maximum(peak, values, out=peak)
     empty = count == 0
     deviation = np.sqrt(np.maximum(squares, 0) / np.maximum(count, 1)).astype(np.float32)
     for values in (mean, deviation, peak):

@@ -13,7 +13,7 @@ from math import atan2, degrees, hypot, sqrt
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft2, next_fast_len, rfft2
-from scipy.ndimage import distance_transform_cdt, gaussian_filter
+from scipy.ndimage import gaussian_filter
 
 from components.raster.grid import Grid
 
@@ -112,9 +112,8 @@ def image_edges(evidence: Float, seen: Bool) -> Bool:
         thin = np.sort(values[:: max(1, values.size // MOST_PX)])
         spread = float(thin[int(0.9 * (thin.size - 1))] - thin[int(0.1 * (thin.size - 1))]) if thin.size else 0.0
         if spread > 0:
-            smooth = gaussian_filter(
-                np.where(seen, layer, np.median(values)).astype(np.float32), SMOOTH_PX, truncate=2.5
-            )
+            filled = layer if values.size == layer.size else np.where(seen, layer, np.median(values))
+            smooth = gaussian_filter(filled.astype(np.float32, copy=False), SMOOTH_PX, truncate=2.5)
             total[1:-1, 1:-1] += _squared_slope(smooth) / np.float32(spread) ** 2
     inner = seen & (total > 0)
     if not inner.any():
@@ -131,8 +130,20 @@ def _squared_slope(values: Float) -> Float:
 
 def _nearness(edges: Bool) -> Float:
     """1 on an edge, falling to 0 at `NEAR_PX` from it."""
-    distance = distance_transform_cdt(~edges, metric="taxicab").astype(np.float32)
-    return np.asarray(np.maximum(0, 1 - distance / np.float32(NEAR_PX)))
+    within, steps = edges, edges.astype(np.uint8)
+    for _ in range(NEAR_PX - 1):  # a bounded distance costs a few unions; a distance transform knows all of them
+        within = _grown(within)
+        steps += within
+    return np.asarray(steps / np.float32(NEAR_PX), dtype=np.float32)
+
+
+def _grown(edges: Bool) -> Bool:
+    """The pixels ``(row, col)`` and their four neighbours."""
+    grown = edges.copy()
+    for one, other in ((np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])):
+        grown[one] |= edges[other]
+        grown[other] |= edges[one]
+    return grown
 
 
 def _correlation(image: Float, label: Float, seen: Bool) -> NDArray[np.float64]:

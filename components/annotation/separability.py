@@ -9,7 +9,6 @@ from math import erf, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter
 
 Bool = NDArray[np.bool_]
 Float = NDArray[np.float64]
@@ -63,9 +62,21 @@ def least_separation(groups: Sequence[Group]) -> Separation | None:
 
 def beside_outlines(rims: Bool) -> Bool:
     """Pixels 2 to 5 px beside outlines ``(row, col)``: near enough that only the class differs, and not mixed."""
-    edges = rims.astype(np.uint8)
-    near, on = (maximum_filter(edges, size=2 * reach + 1) for reach in (BESIDE_PX, ON_PX))
-    return np.asarray((near > 0) & (on == 0))
+    near, on = (_within(rims, reach) for reach in (BESIDE_PX, ON_PX))
+    return near & ~on
+
+
+def _within(rims: Bool, reach: int) -> Bool:
+    """Pixels at most ``reach`` rows and columns from one that is set: unions of shifts, rows first."""
+    down = rims.copy()
+    for step in range(1, reach + 1):
+        down[step:] |= rims[:-step]
+        down[:-step] |= rims[step:]
+    both = down.copy()
+    for step in range(1, reach + 1):
+        both[:, step:] |= down[:, :-step]
+        both[:, :-step] |= down[:, step:]
+    return both
 
 
 def discriminants(groups: Sequence[Group], most: int = 2) -> Float:

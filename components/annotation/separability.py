@@ -62,21 +62,21 @@ def least_separation(groups: Sequence[Group]) -> Separation | None:
 
 def beside_outlines(rims: Bool) -> Bool:
     """Pixels 2 to 5 px beside outlines ``(row, col)``: near enough that only the class differs, and not mixed."""
-    near, on = (_wider(rims, reach) for reach in (BESIDE_PX, ON_PX))
+    near, on = (_within(rims, reach) for reach in (BESIDE_PX, ON_PX))
     return near & ~on
 
 
-def _wider(area: Bool, reach: int) -> Bool:
-    """The squares of ``2 * reach + 1`` px about all pixels of an area."""
-    rows = area.copy()
+def _within(rims: Bool, reach: int) -> Bool:
+    """Pixels at most ``reach`` rows and columns from one that is set: unions of shifts, rows first."""
+    down = rims.copy()
     for step in range(1, reach + 1):
-        rows[step:] |= area[:-step]
-        rows[:-step] |= area[step:]
-    square = rows.copy()
+        down[step:] |= rims[:-step]
+        down[:-step] |= rims[step:]
+    both = down.copy()
     for step in range(1, reach + 1):
-        square[:, step:] |= rows[:, :-step]
-        square[:, :-step] |= rows[:, step:]
-    return square
+        both[:, step:] |= down[:, :-step]
+        both[:, :-step] |= down[:, step:]
+    return both
 
 
 def discriminants(groups: Sequence[Group], most: int = 2) -> Float:

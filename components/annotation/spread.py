@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from multiprocessing import get_context
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ MANY = 400  # sources from which a second process is worth its start
 PROCESSES = 2
 BATCH = 32
 CACHE_BYTES = 16 * 1024**2  # of decoded blocks in each process: every file is read once
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # read when a process loads its library
 _of_this_process = ExitStack()
 
 
@@ -32,8 +33,28 @@ def over_sources(work: Callable[[Source], T], sources: Sequence[Source]) -> Iter
         yield from map(work, sources)
         return
     # a fresh process: a forked one would share open files and locks with this one
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_begin) as pool:
-        yield from pool.map(work, sources, chunksize=BATCH)
+    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_begin)
+    try:
+        with _one_thread_each():  # the processes start with the first batch
+            found = pool.map(work, sources, chunksize=BATCH)
+        yield from found
+    finally:  # on Ctrl-C, too: batches that nobody waits for any more are not begun
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes started meanwhile do linear algebra in one thread: each has a core, and threads that wait burn it."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _begin() -> None:

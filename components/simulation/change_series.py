@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from components.raster.scene import Class, Scene, Stack
 from components.simulation import optical
 from components.simulation.backscatter import Weather, backscatter
-from components.simulation.graded_changes import ChangeKind, Event, Mask, events
+from components.simulation.graded_changes import ChangeKind, Event, Ground, Mask, events
 from components.simulation.landcover import BUILT_UP, FOREST, OPEN, Cover, among
 from components.simulation.noise import Float, fractal, stream
 from components.simulation.phenology import Season
@@ -46,20 +46,22 @@ SIDELOBES_PX = 9  # beyond, the response of a point is below usual ground
 class Confusers(BaseModel):
     """What varies and is no change, as `dataset.yaml` declares it.
 
-    On a share ``wet_dates`` of the dates rain brightens open land by ``rain_db`` in VV; ``gust_db`` is the deviation of
-    wind streaks on water beside the wind of the date; ``points`` stable targets of ``peak_db`` (absolute) move by
-    ``jitter_px`` (deviation) from date to date; ``lake_share`` of the place is open water.
+    On a share ``wet_dates`` of the dates rain brightens open land by ``rain_db`` in VV; ``wind`` is the most that the
+    wind of a date differs from the usual, 1 being 4 dB in VV, and ``gust_db`` the deviation of its streaks; ``points``
+    stable targets of ``peak_db`` (absolute) move by ``jitter_px`` (deviation) from date to date; ``lake_share`` of the
+    place is open water.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     wet_dates: float = Field(0.3, ge=0, le=1)
     rain_db: tuple[float, float] = (1.0, 2.0)
-    gust_db: float = Field(1.5, ge=0)
+    wind: float = Field(0.5, ge=0, le=1)
+    gust_db: float = Field(1.0, ge=0)
     points: int = Field(8, ge=0)
     peak_db: tuple[float, float] = (5.0, 18.0)
     jitter_px: float = Field(0.08, ge=0, le=0.5)
-    lake_share: float = Field(0.12, gt=0, lt=0.5)
+    lake_share: float = Field(0.10, gt=0, lt=0.5)
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def _with_lake(land: Territory, share: float) -> Territory:
 def _seen_on(land: Territory, date: datetime, index: int, confusers: Confusers) -> Float:
     """Reflectivity ``(band, row, col)`` of a date before anything changes: season, rain and wind."""
     rng = stream(land.seed, f"change series weather {index}")
-    ground = backscatter(land, Season(date.timetuple().tm_yday, date.year), _weather(rng), LOOK_AZIMUTH)
+    ground = backscatter(land, Season(date.timetuple().tm_yday, date.year), _weather(rng, confusers.wind), LOOK_AZIMUTH)
     rain = float(rng.uniform(*confusers.rain_db)) if rng.random() < confusers.wet_dates else 0.0
     wetness = np.zeros(land.shape, np.float32)
     for name, covers in (("open", OPEN), ("forest", FOREST), ("built-up", BUILT_UP)):
@@ -142,9 +144,9 @@ def _seen_on(land: Territory, date: datetime, index: int, confusers: Confusers) 
     return np.asarray(ground * np.power(np.float32(10), both / 10), np.float32)
 
 
-def _weather(rng: np.random.Generator) -> Weather:
+def _weather(rng: np.random.Generator, most_wind: float) -> Weather:
     """The wind of a date; rain is a term of its own."""
-    return Weather(wind=float(rng.uniform(-1, 1)))
+    return Weather(wind=most_wind * float(rng.uniform(-1, 1)))
 
 
 def _water(land: Territory) -> Mask:
@@ -173,7 +175,7 @@ def _response(size: int, centre: float) -> NDArray[np.float64]:
     return np.asarray(np.sinc(away / 1.3) * taper)  # 13 m pixels of resolution on a 10 m grid
 
 
-def _grounds(land: Territory, near: Mask) -> dict[str, Mask]:
+def _grounds(land: Territory, near: Mask) -> dict[Ground, Mask]:
     """Where what may change: no event lies on the response of a bright point."""
     return {
         "open": among(land.cover, OPEN) & ~near,

@@ -17,7 +17,8 @@ from components.errors import BadParams, UnknownName
 from components.raster.dataset import finish, write_source
 from components.raster.encoding import Encoding
 from components.raster.scene import Scene
-from components.simulation.change_series import CHANGES, ChangeSeries, Confusers, change_series
+from components.simulation.change_series import CHANGES, ChangeSeries, change_series
+from components.simulation.confusers import Confusers
 from components.simulation.graded_changes import ChangeKind
 from components.simulation.optical import optical_pair
 from components.simulation.radar_optical import radar_optical

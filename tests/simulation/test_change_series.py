@@ -8,7 +8,8 @@ from scipy.ndimage import label
 from components.errors import BadParams
 from components.raster.dataset import read_sources
 from components.raster.io import read_scene
-from components.simulation.change_series import CHANGES, FIELD, POINT, WATER, Confusers, change_series
+from components.simulation.change_series import CHANGES, FIELD, POINT, WATER, change_series
+from components.simulation.confusers import Confusers
 from components.simulation.dataset import read_simulation, simulate
 from components.simulation.graded_changes import ChangeKind, _contrast
 from components.simulation.speckle import Speckle

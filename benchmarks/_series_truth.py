@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,20 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import label, uniform_filter
 from scipy.optimize import brentq
 from scipy.special import polygamma
 
 from components.inference.method import Method
 from components.inference.tiled import predict
 from components.metrics.classification import Counts
+from components.raster.dataset import read_sources
 from components.raster.grid import Grid
+from components.raster.io import read_scene
 from components.raster.scene import Scene, Stack
 from components.raster.stacks import opera_stack
-from components.simulation.radar_series import BOAT, CONSTRUCTION, FIELD, FLOOD, STABLE
+from components.simulation.change_series import CHANGES, FIELD, POINT, WATER
+from components.simulation.radar_series import STABLE
 from components.tasks import load_run
 from components.tasks.bundle import restore
 from components.tasks.change.log_ratio import LogRatio
@@ -37,18 +41,22 @@ from components.tasks.seam import Sample
 
 PROJECT = Path(__file__).resolve().parents[1]
 PREPARED = PROJECT / "data" / "prepared" / "change-sar"
+RAW = PROJECT / "data" / "sources" / "sandbox-sar-change" / "raw"
 REAL = Path(os.environ.get("SWATH_REAL_DATA", PROJECT.parent / "shared/data")) / "change_sar"
 LAND = ("292319-IW2", "292320-IW2", "292323-IW2", "292325-IW1")
 PAIRS = ("bern", "yellow_A", "yellow_B")
 RULES = ("otsu", "kittler-illingworth", "kittler-illingworth-half-normal")
 RATES = (0.01, 0.02, 0.05)
-KINDS = {"construction": CONSTRUCTION, "boat": BOAT, "flood": FLOOD, "field (no change)": FIELD}
+UNCHANGED = {"field": FIELD, "water": WATER, "bright point": POINT}
+KINDS = {**CHANGES, **{f"{name} (no change)": code for name, code in UNCHANGED.items()}}
+CONTRASTS_DB, AREAS_PX = (0, 2, 4, 6, 8, 99), (0, 4, 9, 25, 100, 10_000)
+GRADE_RATE = 0.02  # of alarms on stable ground, at which shares by contrast and size are counted
 LEARNT = "change-sar-learnt"
 Map = NDArray[Any]
 
 
 def detection(prepared: Path, split: Split, weights: Path | None) -> str:
-    """Share of each kind that is found at rates of alarms counted on stable ground, and how well onsets are dated.
+    """Share of each kind, contrast and size that is found at rates of alarms on stable ground, and how onsets are off.
 
     Masks take out fields as the runs do, of every alarm at 5 %; onsets are those of the runs' own rates.
     """
@@ -56,20 +64,50 @@ def detection(prepared: Path, split: Split, weights: Path | None) -> str:
     chips = Prepared(prepared).of(params.split.folds()[0])
     samples = [Sample(c.id, c.place, c.inputs, c.targets) for c in map(chips.chip, chips.ids(split))]
     kind = np.concatenate([_scene(sample.targets[KIND]).array[0].ravel() for sample in samples])
+    grades = [np.concatenate(each) for each in zip(*(_grades(sample) for sample in samples), strict=True)]
     own = dict(task.methods(params).baselines)
     if weights is not None:
         own["statistics-network"] = restore(task, params, weights, "fixed")
-    lines = []
+    lines, graded = [], []
     for name, method in own.items():
         score = np.concatenate([_score(method, sample).ravel() for sample in samples])
-        limits = [float(np.quantile(score[kind == STABLE], 1 - rate)) for rate in RATES]
-        found = [f"{(score[kind == code] > limit).mean():.3f}" for code in KINDS.values() for limit in limits]
+        limits = {rate: float(np.quantile(score[kind == STABLE], 1 - rate)) for rate in RATES}
+        found = [_share(score[kind == code] > limit) for code in KINDS.values() for limit in limits.values()]
         rows = [row for sample in samples for row in task.measure(sample, predict(method, sample.inputs))]
         scores = task.summarise(rows)
         dated = [_text(scores.get(key)) for key in ("f1", "date_error_days", "dated_within_error")]
         lines.append([name, *found, *dated])
+        hit = score > limits[GRADE_RATE]
+        graded.append([name, *(_share(hit[where]) for where in _bins(grades))])
     head = ["method", *(f"{name} {rate:.0%}" for name in KINDS for rate in RATES)]
-    return _table([*head, "F1 at own rate", "onset error, days", "within stated error"], lines)
+    table = _table([*head, "F1 at own rate", "onset error, days", "within stated error"], lines)
+    return f"{table}\n\nShare of changed pixels found, alarms {GRADE_RATE:.0%}:\n\n{_table(_bin_names(), graded)}"
+
+
+def _grades(sample: Sample) -> tuple[Map, Map]:
+    """Contrast in VV, decibels without sign, and pixels of the patch it belongs to, both flat; 0 where no change is."""
+    (source,) = (each for each in read_sources(RAW) if each.id == sample.id)
+    contrast = np.abs(read_scene(source.files["contrast"]).array[0])
+    pieces, _ = label(contrast > 0, np.ones((3, 3)))
+    area = np.bincount(pieces.ravel())[pieces] * (contrast > 0)
+    return contrast.ravel(), area.ravel()
+
+
+def _bins(grades: list[Map]) -> list[Map]:
+    """Which pixels lie in each bin of contrast, then of size."""
+    pairs = zip(grades, (CONTRASTS_DB, AREAS_PX), strict=True)
+    return [(grade > low) & (grade <= high) for grade, edges in pairs for low, high in pairwise(edges)]
+
+
+def _bin_names() -> list[str]:
+    units = ((CONTRASTS_DB, "dB"), (AREAS_PX, "px"))
+    names = [f"{low} to {high} {unit}" for edges, unit in units for low, high in pairwise(edges)]
+    return ["method", *names]
+
+
+def _share(found: Map) -> str:
+    """The share of true values; nothing where there are none to find."""
+    return f"{found.mean():.3f}" if found.size else ""
 
 
 def _score(method: Method, sample: Sample) -> Map:

@@ -17,9 +17,12 @@ from components.errors import BadParams, UnknownName
 from components.raster.dataset import finish, write_source
 from components.raster.encoding import Encoding
 from components.raster.scene import Scene
+from components.simulation.change_series import CHANGES, ChangeSeries, change_series
+from components.simulation.confusers import Confusers
+from components.simulation.graded_changes import ChangeKind
 from components.simulation.optical import optical_pair
 from components.simulation.radar_optical import radar_optical
-from components.simulation.radar_series import SPACING_DAYS, radar_series
+from components.simulation.radar_series import SPACING_DAYS, RadarSeries, radar_series
 from components.simulation.speckle import Speckle
 from components.simulation.territory import LEAST_SIDE_PX
 
@@ -49,9 +52,11 @@ class Simulation(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    view: Literal["optical-pair", "radar-optical", "radar-series"] = "optical-pair"
+    view: Literal["optical-pair", "radar-optical", "radar-series", "change-series"] = "optical-pair"
     shape: tuple[int, int] = Field((256, 256), description="rows and columns of a place")
     places: tuple[Place, ...] = Field(min_length=1)
+    changes: dict[str, ChangeKind] = Field({}, description="kinds of change of the view change-series")
+    confusers: Confusers = Field(Confusers(), description="what varies in that view and is no change")
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
@@ -60,6 +65,8 @@ class Simulation(BaseModel):
                 raise ValueError("places: a name or a seed stands twice")
         if min(self.shape) < LEAST_SIDE_PX:
             raise ValueError(f"shape: a side has at least {LEAST_SIDE_PX} px")
+        if (self.view == "change-series") != bool(self.changes) or set(self.changes) - set(CHANGES):
+            raise ValueError(f"changes: kinds {', '.join(CHANGES)} are for the view change-series, which needs one")
         return self
 
 
@@ -99,30 +106,43 @@ def simulate(folder: Path) -> Path:
         shutil.rmtree(raw)
     console = Console(stderr=True)
     for place in track(wanted.places, folder.name, console=console, disable=not console.is_terminal):
-        scenes, properties = VIEWS[wanted.view](place.seed, wanted.shape)
+        scenes, properties = VIEWS[wanted.view](place.seed, wanted)
         encodings = {role: ENCODINGS[role] for role in scenes if role in ENCODINGS}
         write_source(raw, place.name, place.name, scenes, encodings=encodings, properties=properties)
     finish(raw, folder.name)
     return raw
 
 
-def _optical_pair(seed: int, shape: tuple[int, int]) -> Seen:
-    pair = optical_pair(seed, shape)
+def _optical_pair(seed: int, wanted: Simulation) -> Seen:
+    pair = optical_pair(seed, wanted.shape)
     scenes = {"before": pair.before, "after": pair.after, "mask": pair.change}
     return scenes, {"swath:seed": seed, "swath:shift_px": [round(shift, 4) for shift in pair.shift_px]}
 
 
-def _radar_optical(seed: int, shape: tuple[int, int]) -> Seen:
-    pair = radar_optical(seed, shape)
+def _radar_optical(seed: int, wanted: Simulation) -> Seen:
+    pair = radar_optical(seed, wanted.shape)
     scenes = {"reference": pair.reference, "moving": pair.moving, "height": pair.height, "cover": pair.cover}
     look = pair.look
     about = {"sat:orbit_state": look.orbit, "view:incidence_angle": round(look.incidence_deg, 3)}
     return scenes, {"swath:seed": seed, "swath:averaged_dates": look.dates, **about}
 
 
-def _radar_series(seed: int, shape: tuple[int, int]) -> Seen:
+def _radar_series(seed: int, wanted: Simulation) -> Seen:
     """A file a date, named by its day; what changed, from which date to which; the last date without speckle."""
-    series = radar_series(seed, shape, dates=SERIES_DATES, seen=SERIES_SPECKLE)
+    series = radar_series(seed, wanted.shape, dates=SERIES_DATES, seen=SERIES_SPECKLE)
+    return _series(seed, series)
+
+
+def _change_series(seed: int, wanted: Simulation) -> Seen:
+    """As `_radar_series`, and how much each change brightens the ground."""
+    series = change_series(
+        seed, wanted.shape, wanted.changes, wanted.confusers, dates=SERIES_DATES, seen=SERIES_SPECKLE
+    )
+    scenes, about = _series(seed, series)
+    return {**scenes, "contrast": series.contrast}, about
+
+
+def _series(seed: int, series: RadarSeries | ChangeSeries) -> Seen:
     dates = {f"date-{date:%Y%m%d}": series.stack.scene(index) for index, date in enumerate(series.stack.dates)}
     last = series.stack.scene(len(series.stack.dates) - 1)
     truth = {"kind": series.kind, "span": series.span, "reflectivity": replace(last, array=series.reflectivity[-1])}
@@ -130,8 +150,9 @@ def _radar_series(seed: int, shape: tuple[int, int]) -> Seen:
     return {**dates, **truth}, about
 
 
-VIEWS: dict[str, Callable[[int, tuple[int, int]], Seen]] = {
+VIEWS: dict[str, Callable[[int, Simulation], Seen]] = {
     "optical-pair": _optical_pair,
     "radar-optical": _radar_optical,
     "radar-series": _radar_series,
+    "change-series": _change_series,
 }

@@ -1,16 +1,19 @@
-"""A request's body as it streams in: capped in bytes, and in the time that a slow sender may take."""
+"""A request's body as it streams in: capped in bytes, in the time that a slow sender may take, heard out if refused."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.types import Message, Receive
+from starlette.types import Message, Receive, Send
 
 MB = 1024**2
 CLOSE = {"Connection": "close"}  # what the client still sends belongs to nobody
+LINGER_S, LINGER_BYTES = 2.0, 64 * MB
 
 
 @dataclass(frozen=True)
@@ -66,3 +69,36 @@ def limited(receive: Receive, limits: BodyLimits) -> Receive:
         return message
 
     return receive_limited
+
+
+def heard_out(receive: Receive, send: Send) -> Send:
+    """``send`` that ends an answer with ``Connection: close`` only when the client has stopped sending, or soon after.
+
+    A socket closed on bytes that nobody read resets the connection, and a client that still writes then never reads
+    the refusal. The answer goes out whole at once; up to 64 MB of what still comes are dropped for 2 s.
+    """
+    closing = False
+
+    async def send_and_listen(message: Message) -> None:
+        nonlocal closing
+        if message["type"] == "http.response.start":
+            closing = Headers(raw=list(message.get("headers", []))).get("connection", "").lower() == "close"
+        if not closing or message["type"] != "http.response.body" or message.get("more_body", False):
+            await send(message)
+            return
+        await send({**message, "more_body": True})
+        await _drop(receive)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return send_and_listen
+
+
+async def _drop(receive: Receive) -> None:
+    dropped = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_S):
+            while dropped < LINGER_BYTES:
+                message = await receive()
+                dropped += len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    return

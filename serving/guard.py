@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from components.settings import Settings, load_settings
-from serving.bodies import CLOSE, MB, BodyLimits, limited
+from serving.bodies import CLOSE, MB, BodyLimits, heard_out, limited
 from serving.errors import answer
 from serving.tokens import OPEN_PATHS, Tokens, scope_of
 
@@ -88,7 +88,7 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        send = _with_security_headers(send)
+        send = _with_security_headers(heard_out(receive, send))
         headers, is_job = Headers(scope=scope), scope_of(scope["path"]) == "jobs"
         body, gate = (self.limits.job_body, self._jobs) if is_job else (self.limits.body, self._predictions)
         refusal = self._unknown(scope, headers) or _pickled(headers) or _too_large(headers, body)

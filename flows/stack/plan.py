@@ -22,6 +22,7 @@ TELEMETRY_OFF = {
     "GX_ANALYTICS_ENABLED": "false",
 }
 POOLS = ("cpu", "gpu")
+KEEP_ALIVE_S = "75"  # longer than a balancer keeps what is idle, which else sends into a connection just closed
 
 
 def stack_settings(settings: Settings) -> Settings:
@@ -112,7 +113,7 @@ def serve_command(settings: Settings) -> list[str]:
     """How the service is started: as the Bento that is wanted, or from the project's own source code."""
     what = wanted_bento(settings.home) or "serving.service:SwathService"
     port = settings.service_url.rsplit(":", 1)[1]
-    return [sys.executable, "-m", "bentoml", "serve", what, "--host", "127.0.0.1", "--port", port]
+    return [sys.executable, "-m", "bentoml", "serve", what, "--host", "127.0.0.1", "--port", port, *KEEP]
 
 
 def _secret(settings: Settings) -> str:

@@ -1,11 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
+import time
 
+import httpx
 import pytest
+import uvicorn
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from serving.bodies import BodyLimits, limited
+from serving.errors import answer_of_http
+from serving.guard import Guard, GuardLimits
 
 
 def run(parts, limits, then=()):
@@ -62,3 +72,53 @@ def test_a_body_has_a_time_in_all():
 
 def test_what_the_application_does_after_the_body_is_not_timed():
     assert run([(0, 10, False)], BodyLimits(1000, rate=100, grace_s=0.05, total_s=0.1), then=[0.3]) == 10
+
+
+@pytest.fixture
+def address():
+    """A server behind the guard that takes 1 MB, and nobody who lets it wait half a second."""
+
+    async def take(request):
+        return PlainTextResponse(str(len(await request.body())))
+
+    inner = Starlette(routes=[Route("/x", take, methods=["POST"])], exception_handlers={HTTPException: answer_of_http})
+    limits = GuardLimits(BodyLimits(2**20, rate=1000, grace_s=0.5))
+    server = uvicorn.Server(uvicorn.Config(Guard(inner, limits), log_level="warning"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        serving = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
+        serving.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/x"
+        server.should_exit = True
+        serving.join(20)
+
+
+def asked(address, size, parts, pause_s=0.0):
+    """Status and seconds of one request whose body is streamed by an asynchronous client."""
+
+    async def body():
+        for _ in range(parts):
+            await asyncio.sleep(pause_s)
+            yield b"0" * size
+
+    async def ask():
+        began = time.monotonic()
+        async with httpx.AsyncClient(timeout=30) as client:
+            status = (await client.post(address, content=body())).status_code
+            return status, time.monotonic() - began
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    ("size", "parts", "pause_s", "status"), [(2**18, 3, 0, 200), (2**18, 40, 0, 413), (9, 4, 0.4, 408)]
+)
+def test_a_client_that_still_sends_reads_why_it_is_refused(address, size, parts, pause_s, status):
+    """A reset connection would be a ReadError there, with no word of the limit."""
+    assert asked(address, size, parts, pause_s)[0] == status
+
+
+def test_an_endless_body_is_not_heard_for_ever(address):
+    began = time.monotonic()
+    with pytest.raises(httpx.TransportError):
+        asked(address, 1, 10_000, 0.1)
+    assert time.monotonic() - began < 15

@@ -38,6 +38,7 @@ from components.storage.store import Store, StoreAccess
 from components.tasks import load_task
 from components.tasks.bundle import module_state
 from components.tasks.params import read_params
+from flows.stack.plan import KEEP_ALIVE_S
 from serving.drift import read_statistics
 from tests.conftest import QUICK, SECRET, free_endpoint
 from tests.deployment.toy import provenance, scene
@@ -100,10 +101,11 @@ def process(registry, versions, checkout, tmp_path_factory):
     settings = {
         "SWATH_PROJECT": home, "SWATH_STORE_ENDPOINT": registry.store.access.endpoint, "SWATH_STORE_SECRET_KEY": SECRET,
         "SWATH_STORE_BUCKET": "swath-serving", "SWATH_MAX_BODY_MB": 64, "SWATH_POLL_S": 0.3,
-        "SWATH_BODY_GRACE_S": 2, "SWATH_BODY_RATE": 1000, "SWATH_MAX_WAITING": 8, "TMPDIR": home / "tmp",
+        "SWATH_BODY_GRACE_S": 5, "SWATH_BODY_RATE": 1000, "SWATH_MAX_WAITING": 8, "TMPDIR": home / "tmp",
         "BENTOML_HOME": home / "bentoml", "BENTOML_DO_NOT_TRACK": "True",
     }  # fmt: skip
     command = [sys.executable, "-m", "bentoml", "serve", "serving.service:SwathService"]  # loopback by default
+    command += ["--timeout-keep-alive", KEEP_ALIVE_S]  # as the stack does
     (home / "tmp").mkdir()
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(

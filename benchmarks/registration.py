@@ -42,6 +42,7 @@ from components.tasks.coregistration.filters import Flow
 from components.tasks.coregistration.gefolki import EFOLKI
 from components.tasks.coregistration.options import MethodOptions, method_options
 from components.tasks.coregistration.pair import CONFIDENCE, FLOW, MOVING, REFERENCE
+from components.tasks.coregistration.refinement import refined
 from components.tasks.coregistration.shift import best_constant
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -192,6 +193,10 @@ def learnt(run: str, one_sensor: bool = False) -> Making:
     return make
 
 
+def _refined(make: Making) -> Making:
+    return lambda options: refined(make(options))
+
+
 def evaluate(methods: Mapping[str, Making], pairs: tuple[RealPair, ...]) -> list[dict[str, Any]]:
     """One row a pair and method, first the best constant shift: its scores, and the mean confidence."""
     rows: list[dict[str, Any]] = []
@@ -221,7 +226,8 @@ def main() -> None:
     """Both tables, with every network whose weights are here; with the argument `shifts` that of moved textures."""
     weights = (PROJECT / "models" / "weights").glob("coregistration-*/weights.safetensors")
     runs, shifts = sorted(path.parent.name for path in weights), sys.argv[1:] == ["shifts"]
-    methods = {**CLASSICAL, **{run: learnt(run, one_sensor=shifts) for run in runs}}
+    networks = {run: learnt(run, one_sensor=shifts) for run in runs}
+    methods = {**CLASSICAL, **networks, **{f"{run}, refined": _refined(make) for run, make in networks.items()}}
     if shifts:
         print(_subpixel.table(_subpixel.evaluate(methods)))
         return

@@ -40,6 +40,7 @@ def predict(
     looks: Annotated[
         str | None, typer.Option(help="equivalent looks of radar scenes, one number or of a series one a band: 4.9,4.4")
     ] = None,
+    refine: Annotated[bool, typer.Option(help="match the flow of a network again in windows, see the card")] = False,
     points: Annotated[Path | None, typer.Option(help="check points: x y in the first scene, x y in the second")] = None,
     tile_px: Annotated[int, typer.Option(min=64, help="edge of a tile in pixels")] = 512,
 ) -> None:
@@ -47,10 +48,12 @@ def predict(
 
     Examples: `swath predict change-sandbox before.tif after.tif -o change.tif`
     `swath predict coregistration-templates s1.tif s2.tif -o registered.tif --flow flow.tif --points check.txt`
+    `swath predict coregistration-pwcnet s1.tif s2.tif -o registered.tif --refine`
     `swath predict change-sar FOLDER -o change.tif --looks 4.4 --events events.geojson --also when=when.tif`
     """
     from components.deployment.loading import load_version
     from components.inference.files import predict_file
+    from components.tasks.coregistration.refinement import refined
 
     if points and not flow:
         raise BadParams("--points", "the residuals of check points are read from the flow; say --flow FILE too")
@@ -62,7 +65,7 @@ def predict(
     further = _further(version.spec, main, also or (), {FLOW: flow, EVENTS: events})
     with _bar(run) as progress:
         done = predict_file(
-            version.method,
+            refined(version.method) if refine else version.method,
             paths,
             out,
             output=main,

@@ -113,7 +113,8 @@ def serve_command(settings: Settings) -> list[str]:
     """How the service is started: as the Bento that is wanted, or from the project's own source code."""
     what = wanted_bento(settings.home) or "serving.service:SwathService"
     port = settings.service_url.rsplit(":", 1)[1]
-    return [sys.executable, "-m", "bentoml", "serve", what, "--host", "127.0.0.1", "--port", port, *KEEP]
+    listening = ["--host", "127.0.0.1", "--port", port, "--timeout-keep-alive", KEEP_ALIVE_S]
+    return [sys.executable, "-m", "bentoml", "serve", what, *listening]
 
 
 def _secret(settings: Settings) -> str:

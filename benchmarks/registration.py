@@ -3,7 +3,8 @@
 `python -m benchmarks registration` measures speed. `python -m benchmarks.registration` prints the scores on the pairs
 that are for testing only: the Sentinel-1/Sentinel-2 patch with its flow, the CFOG pairs with their check points, and
 the held-out aligned pairs displaced by synthetic relief (`_relief.py`).
-`python -m benchmarks.registration shifts` prints how far off each is for textures moved by fractions of a pixel.
+`python -m benchmarks.registration shifts` prints how far off each is for textures moved by fractions of a pixel,
+`... refined` what matching the flow of a network again does between two sensors, on the validation places of its run.
 Settings were fixed before any of these pairs was looked at.
 
 The two images of the patch lie on each other as they were published: their structure matches best at zero flow, and
@@ -25,7 +26,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from benchmarks import _relief, _subpixel
+from benchmarks import _refined, _relief, _subpixel
 from benchmarks._pairs import RADAR, aligned_pairs, any_options, scene_of
 from components.inference.method import Method
 from components.inference.tiled import predict_whole
@@ -193,7 +194,7 @@ def learnt(run: str, one_sensor: bool = False) -> Making:
     return make
 
 
-def _refined(make: Making) -> Making:
+def _again(make: Making) -> Making:
     return lambda options: refined(make(options))
 
 
@@ -223,11 +224,14 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Both tables, with every network whose weights are here; with the argument `shifts` that of moved textures."""
+    """Both tables with every network whose weights are here; with `shifts` or `refined` what the head of this says."""
     weights = (PROJECT / "models" / "weights").glob("coregistration-*/weights.safetensors")
     runs, shifts = sorted(path.parent.name for path in weights), sys.argv[1:] == ["shifts"]
+    if sys.argv[1:] == ["refined"]:
+        print(_refined.table(_refined.evaluate(runs)))
+        return
     networks = {run: learnt(run, one_sensor=shifts) for run in runs}
-    methods = {**CLASSICAL, **networks, **{f"{run}, refined": _refined(make) for run, make in networks.items()}}
+    methods = {**CLASSICAL, **networks, **{f"{run}, refined": _again(make) for run, make in networks.items()}}
     if shifts:
         print(_subpixel.table(_subpixel.evaluate(methods)))
         return

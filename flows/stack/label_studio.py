@@ -39,15 +39,17 @@ def make_access(home: Path, port: int) -> dict[str, str]:
     return access
 
 
-def command(program: Path, access: dict[str, str], port: int) -> list[str]:
-    """The command that starts the server; on loopback only."""
-    account = ["--username", access["email"], "--password", access["password"], "--user-token", access["token"]]
-    return [str(program), "start", "--no-browser", "--internal-host", HOST, "--port", str(port), *account]
+def command(program: Path, port: int) -> list[str]:
+    """The command that starts the server, on loopback only; the account is in its environment, which nobody lists."""
+    return [str(program), "start", "--no-browser", "--internal-host", HOST, "--port", str(port)]
 
 
 def environment(home: Path, access: dict[str, str]) -> dict[str, str]:
-    """Its environment: SQLite and files below ``home``, no telemetry, no look for newer versions, no sign-up."""
+    """Its environment: the account, SQLite and files below ``home``, no telemetry, no updates, no sign-up."""
     own = {
+        "LABEL_STUDIO_USERNAME": access["email"],
+        "LABEL_STUDIO_PASSWORD": access["password"],
+        "LABEL_STUDIO_USER_TOKEN": access["token"],
         "LABEL_STUDIO_BASE_DATA_DIR": str(home / "label-studio"),
         "DJANGO_DB": "sqlite",
         "SECRET_KEY": access["secret_key"],
@@ -72,7 +74,7 @@ def main() -> None:
     access = make_access(home, port)
     sys.stdout.write(f"{access['url']}  account {access['email']}, password in {home / 'label-studio' / ACCESS}\n")
     sys.stdout.flush()
-    os.execve(program, command(program, access, port), environment(home, access))
+    os.execve(program, command(program, port), environment(home, access))
 
 
 if __name__ == "__main__":

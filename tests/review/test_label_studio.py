@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 
 from components.errors import ServiceUnavailable
@@ -54,7 +55,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudio]:
     log = home / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command(program(), access, port), env=environment(home, access), stdout=output, stderr=subprocess.STDOUT
+            command(program(), port), env=environment(home, access), stdout=output, stderr=subprocess.STDOUT
         )
     try:
         until = time.monotonic() + READY_WITHIN_S
@@ -83,6 +84,14 @@ def submit(studio: LabelStudio, task: dict, result: list, **more: object) -> Non
     headers = {"Authorization": f"Token {studio._token}"}
     url = f"{studio.url}/api/tasks/{task['id']}/annotations/"
     httpx.post(url, headers=headers, json={"result": result, **more}, timeout=30).raise_for_status()
+
+
+def test_no_secret_of_the_account_stands_on_a_command_line(studio: LabelStudio) -> None:
+    port = studio.url.rpartition(":")[2]
+    lines = [" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"])]
+    own = [line for line in lines if "label-studio" in line and port in line]
+    assert own, "the server runs"
+    assert not [line for line in own if studio._token in line or "--password" in line]
 
 
 def test_a_review_goes_to_label_studio_and_comes_back(studio: LabelStudio, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from components.annotation.noise import Noise, estimate_noise
 from components.annotation.page import page
 from components.annotation.rules import Expectations, read_expectations
 from components.annotation.series import summarise_series
+from components.annotation.settled import Settled, settled_windows
 from components.annotation.summary import markdown
 from components.annotation.suspects import Contradiction
 from components.annotation.table import summarise
@@ -134,6 +135,8 @@ def check(dataset_folder: Path, out_folder: Path) -> QualityReport:
         results = run_suite(table, rules, docs, Path(work))
     table.to_csv(out_folder / "table.csv", index=False)
     levels = table["level"].value_counts()
+    windows = settled_windows(dataset_folder / RAW, sources, expectations.table.label)
+    by_eye = frozenset(rule.name for rule in rules if rule.by_eye)
     report = QualityReport(
         dataset=name,
         scenes=int(levels.get("scene", 0)),
@@ -142,7 +145,9 @@ def check(dataset_folder: Path, out_folder: Path) -> QualityReport:
         docs=docs / "index.html",
         table=out_folder / "table.csv",
         summary=out_folder / "quality.md",
-        verdict=judge(table, rules, results, expectations.table.window_px, expectations.max_left_out),
+        verdict=judge(
+            table, rules, results, expectations.table.window_px, expectations.max_left_out, Settled(windows, by_eye)
+        ),
         noise=noise,
     )
     _write(report, table, out_folder)

@@ -30,6 +30,7 @@ class Rule(Params):
     expect: str = Field(pattern="^expect_", description="type of the expectation, as Great Expectations names it")
     rows: Level = "scene"
     severity: Severity
+    by_eye: bool = Field(False, description="a person who has looked at the label since settles it, see `settled.py`")
     remedy: str
     kwargs: Mapping[str, Any] = Field(default_factory=dict, description="column and limits")
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from components.annotation.rules import Rule, Severity
+from components.annotation.settled import Settled
 from components.annotation.validation import RuleResult
 from components.raster.grid import Window
 from components.tasks.quarantine import Action, Suspicion
@@ -17,6 +18,7 @@ from components.tasks.quarantine import Action, Suspicion
 Outcome = Literal["pass", "pass with quarantine", "fail"]
 ACTIONS: Mapping[Severity, Action] = {"block": "leave-out", "quarantine": "leave-out", "warn": "review"}
 SHOWN = 12  # ids in a sentence
+NOTHING_SETTLED = Settled()
 
 
 @dataclass(frozen=True)
@@ -35,17 +37,24 @@ class Verdict:
 
 
 def judge(
-    table: pd.DataFrame, rules: Sequence[Rule], results: Sequence[RuleResult], window_px: int, max_left_out: float
+    table: pd.DataFrame,
+    rules: Sequence[Rule],
+    results: Sequence[RuleResult],
+    window_px: int,
+    max_left_out: float,
+    settled: Settled = NOTHING_SETTLED,
 ) -> Verdict:
     """The verdict over a summary table and what its rules found.
 
     A broken rule of severity `block` fails the dataset; `quarantine` leaves its scenes and chips out of training;
     `warn` lists them for review. More left out than ``max_left_out`` (share of the pixels) fails, too: then it is
-    not some labels that are wrong but the dataset.
+    not some labels that are wrong but the dataset. What a person has ``settled`` is neither left out nor listed again.
     """
-    broken = [result for result in results if not result.passed]
     by_name = {rule.name: rule for rule in rules}
-    found = tuple(row for each in broken for row in _rows(table, by_name[each.name], each, window_px))
+    rows = {each.name: tuple(_rows(table, by_name[each.name], each, window_px)) for each in results if not each.passed}
+    kept = {name: tuple(row for row in found if not settled(row)) for name, found in rows.items()}
+    found = tuple(row for each in kept.values() for row in each)
+    broken = [each for each in results if each.name in rows and (kept[each.name] or not rows[each.name])]
     fraction = _left_out(table, found)
     failures = [sentence(each) for each in broken if each.severity == "block"]
     if fraction > max_left_out:
@@ -53,12 +62,19 @@ def judge(
         failures.append(f"{fraction:.0%} of the pixels would be left out, {allowed}")
     outcome: Outcome = "fail" if failures else "pass with quarantine" if found or broken else "pass"
     softer = [sentence(each) for level in ("quarantine", "warn") for each in broken if each.severity == level]
-    return Verdict(outcome, (*failures, *softer), tuple(failures), found, fraction)
+    settlements = [_settlement(name, len(found) - len(kept[name])) for name, found in rows.items()]
+    reasons = (*failures, *softer, *(each for each in settlements if each))
+    return Verdict(outcome, reasons, tuple(failures), found, fraction)
 
 
 def sentence(result: RuleResult) -> str:
     """A broken rule with its rows and its remedy."""
     return f"{result.name} broken by {shown(result.failing) or 'the table'}: {result.remedy}"
+
+
+def _settlement(rule: str, count: int) -> str:
+    """That findings of a rule are not raised again; nothing where there are none."""
+    return f"{rule}: settled by review for {count} windows, whose labels are as a person left them" if count else ""
 
 
 def shown(ids: Sequence[str], most: int = SHOWN) -> str:

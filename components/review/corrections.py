@@ -12,8 +12,7 @@ from shapely.geometry import mapping
 from components.errors import BadParams
 from components.review.project import Project
 from components.review.shapes import Region
-
-DRAWN, UNSURE = "drawn", "cannot tell"  # verdicts: the regions count, or the label stays as it is
+from components.tasks.review_history import DRAWN
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from components.raster.dataset import MANIFEST, QUARANTINE, Quarantined, Source,
 from components.raster.io import read_scene
 from components.raster.scene import Features, Scene
 from components.raster.vector_files import VECTORS, read_features, write_features
-from components.review.corrections import UNSURE, Correction
-from components.review.history import FILE, Entry, append_history, read_history
+from components.review.corrections import Correction
 from components.review.project import Chip, Project, pixels_sha256, version_of
 from components.review.shapes import codes_of, on_map, polygons_of
+from components.tasks.review_history import FILE, UNSURE, Entry, append_history, read_history
 
 REVIEWS = "reviews"  # what was drawn, as map geometry
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from components.raster.dataset import read_sources
 from components.raster.io import read_scene
-from components.review.history import Entry, read_history
 from components.review.project import FILE, pixels_sha256, read_project
+from components.tasks.review_history import Entry, read_history
 
 
 @dataclass(frozen=True)

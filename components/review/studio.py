@@ -18,9 +18,10 @@ from shapely.ops import unary_union
 
 from components.errors import BadParams
 from components.review.brush import decode_mask, encode_mask
-from components.review.corrections import DRAWN, UNSURE, Correction, require_classes
+from components.review.corrections import Correction, require_classes
 from components.review.project import Chip, Project
 from components.review.shapes import UNLABELLED, Region, mask_region, polygonal, polygons_of
+from components.tasks.review_history import DRAWN, UNSURE
 
 POLYGONS, BRUSH, VERDICT = "label", "brush", "verdict"
 GREY = "#bebebe"

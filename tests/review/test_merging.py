@@ -13,10 +13,10 @@ from components.raster.grid import Window
 from components.raster.io import read_scene
 from components.raster.vector_files import read_features
 from components.review.corrections import Author
-from components.review.history import read_history
 from components.review.importing import read_annotations
 from components.review.merging import Merged, merge
 from components.review.project import Project, read_project, version_of
+from components.tasks.review_history import read_history
 from tests.review.projects import WINDOW, answered, codes, drawn, make_dataset, review, save
 from tests.scenes import change_pair
 

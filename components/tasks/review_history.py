@@ -12,6 +12,7 @@ from components.raster.atomic import write_text
 from components.raster.grid import Window
 
 FILE = "review.jsonl"
+DRAWN, UNSURE = "drawn", "cannot tell"  # verdicts: what was drawn counts, or the label stays as it is
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from components.errors import DataMissing
 from components.lineage.checkouts import Checkout
 from components.lineage.closure import files_digest
 from components.lineage.commands import dvc
-from components.lineage.pipeline import Pipeline, Stage, recorded
+from components.lineage.pipeline import Pipeline, Stage, out_hash, recorded
 from components.lineage.transfer import materialise
 
 logger = logging.getLogger(__name__)
@@ -19,7 +19,10 @@ _NOT_HERE = ("deleted", "not in cache")  # DVC's words for data that was not bro
 
 
 def due(checkout: Checkout, pipeline: Pipeline, order: tuple[Stage, ...]) -> set[Stage]:
-    """The stages that DVC finds out of date and all that need them. Data that merely is not here yet does not count."""
+    """The stages that DVC finds out of date or that were made from other data, and all that need them.
+
+    Data that merely is not here yet does not count.
+    """
     entries = recorded(checkout.path)
     doubtful = [s for s in order if s.name in entries and checkout.seen.get(s.name) != sight(checkout, pipeline, s)]
     said: dict[str, Any] = {}
@@ -27,8 +30,8 @@ def due(checkout: Checkout, pipeline: Pipeline, order: tuple[Stage, ...]) -> set
         said = json.loads(dvc(checkout.path, "status", "--json", *(s.address for s in doubtful)) or "{}")
     stale: set[Stage] = set()
     for stage in order:
-        never = stage.name not in entries
-        if never or _makers(pipeline, stage) & stale or _out_of_date(said.get(stage.address, ()), pipeline):
+        fed_otherwise = stage.name not in entries or _fed_otherwise(checkout, pipeline, stage, entries[stage.name])
+        if fed_otherwise or _makers(pipeline, stage) & stale or _out_of_date(said.get(stage.address, ()), pipeline):
             stale.add(stage)
         elif stage in doubtful:
             checkout.seen[stage.name] = sight(checkout, pipeline, stage)
@@ -60,6 +63,22 @@ def gather(checkout: Checkout, pipeline: Pipeline, order: tuple[Stage, ...], sta
 
 def _makers(pipeline: Pipeline, stage: Stage) -> set[Stage]:
     return {maker for dep in stage.deps if (maker := pipeline.maker(dep))}
+
+
+def _fed_otherwise(checkout: Checkout, pipeline: Pipeline, stage: Stage, entry: dict[str, Any]) -> bool:
+    """Whether a stage was recorded with other data than its makers are now recorded with.
+
+    DVC compares recorded data with files, so it cannot say this of data that is not here: a stage whose maker ran
+    again elsewhere (other packages, another processor, new labels) would pass for up to date.
+    """
+    used = {dep["path"]: dep.get("md5") for dep in entry.get("deps", ())}
+    for path in pipeline.data_deps(stage):
+        maker = pipeline.maker(path)
+        if maker is None or path not in maker.outs or path not in used:
+            continue  # a file within an output: DVC says of it what can be said
+        if out_hash(checkout.path, maker, path) != used[path]:
+            return True
+    return False
 
 
 def _out_of_date(changes: list[Any], pipeline: Pipeline) -> bool:

@@ -38,12 +38,16 @@ def swath(*arguments):
 def test_a_folder_of_dates_becomes_maps_and_events(tmp_path):
     folder = write_dates(tmp_path / "dates", 12)
     out, when, rgb, events = (tmp_path / name for name in ("change.tif", "when.tif", "rgb.tif", "events.geojson"))
+    active, ground = tmp_path / "active.tif", tmp_path / "ground.tif"
     also = ["--also", f"when={when}", "--also", f"composite={rgb}", "--events", events]
+    also += ["--also", f"activity={active}", "--also", f"background={ground}"]
     done = swath("change-sar", folder, "-o", out, "--unit", "intensity", *also)
     assert done.exit_code == 0, done.exception
     assert read_scene(out).bands == ("change",)
-    assert describe(when).bands == ("kind", "first_day", "last_day", "onset_day", "onset_error_days")
+    assert describe(when).bands == ("kind", "first_day", "last_day", "onset_day", "onset_error_days", "duration")
     assert len(describe(rgb).bands) == 3
+    assert describe(active).bands == ("active_dates", "seen_dates", "first_day", "last_day")
+    assert (describe(ground).bands, describe(ground).unit) == (("VV", "VH"), "amplitude")
     assert json.loads(events.read_text())["type"] == "FeatureCollection"
     assert f"{events}: events of change-sar" in done.output.replace("\n", "")
 

@@ -14,8 +14,9 @@ from components.lineage.remote import Remote
 from tests.lineage.toy import ROOT, commit_all, is_clean, run_git
 
 HOLD = """
-import pathlib, sys, time
+import pathlib, signal, sys, time
 from components.lineage.checkouts import checkout
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background without it
 with checkout(pathlib.Path(sys.argv[1])):
     print("ready", flush=True)
     time.sleep(60)

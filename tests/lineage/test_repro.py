@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import shutil
 import threading
 
 import pytest
+import yaml
 
 from components.errors import LineageBroken, StageFailed, UnknownName
 from components.lineage.checkouts import checkout
@@ -131,6 +133,27 @@ def test_recorded_data_that_is_nowhere_is_made_again(made):
     with checkout(made) as work:
         result = repro(work, "train-toy-a")
         assert (result.how, result.changed) == ("computed", False)
+
+
+@pytest.mark.slow
+def test_what_was_made_from_other_data_is_made_again_although_that_data_is_not_here(made, monkeypatch):
+    """Another machine simulates other bits with the same code; what it trains must not be scored by the old report."""
+    monkeypatch.setenv("TOY_MACHINE", "another processor")
+    shutil.rmtree(made / ".dvc/cache/runs")
+    with checkout(made) as work:
+        entries = yaml.safe_load((work.path / "dvc.lock").read_text())
+        for stage in ("simulate-box", "prepare-toy-a", "train-toy-a"):
+            del entries["stages"][stage]
+        (work.path / "dvc.lock").write_text(yaml.safe_dump(entries))
+        assert repro(work, "train-toy-a").how == "computed"
+        shutil.copy(work.path / "dvc.lock", made / "dvc.lock")
+        shutil.copytree(work.path / "data/lineage", made / "data/lineage", dirs_exist_ok=True)
+    commit_all(made, "trained elsewhere")
+    with checkout(made) as work:
+        before = (work.path / "data/reports/toy-a.json").read_bytes()
+        assert repro(work, "evaluate-toy-a").how == "computed"
+        assert (work.path / "data/reports/toy-a.json").read_bytes() != before
+        assert repro(work, "evaluate-toy-a").how == "unchanged"
 
 
 def test_code_from_elsewhere_is_not_what_a_stage_runs(project, tmp_path, monkeypatch):

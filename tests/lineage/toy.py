@@ -24,13 +24,15 @@ FILES = {
     "components/typed.py": "",
     "components/simulation/__init__.py": "",
     "components/simulation/__main__.py": """
+import os
 import sys
 from pathlib import Path
 
+machine = os.environ.get("TOY_MACHINE", "")
 folder = Path("data/sources") / sys.argv[1] / "raw"
 folder.mkdir(parents=True, exist_ok=True)
 for number in range(3):
-    (folder / f"scene-{number}.txt").write_text(f"scene {number} " * 20)
+    (folder / f"scene-{number}.txt").write_text(f"scene {number} {machine}" * 20)
 """,
     "components/training/__init__.py": "",
     "components/training/prepare.py": """

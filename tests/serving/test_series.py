@@ -86,7 +86,10 @@ def test_all_outputs_come_in_one_archive(client, tmp_path):
     assert answer.headers["content-type"] == "application/zip"
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         found = {name: archive.read(name) for name in archive.namelist()}
-    assert sorted(found) == ["change.tif", "composite.tif", "events.geojson", "probability.tif", "when.tif"]
+    assert sorted(found) == [
+        *("activity.tif", "background.tif", "change.tif", "composite.tif"),
+        *("events.geojson", "probability.tif", "when.tif"),
+    ]
     assert open_untrusted(found["when.tif"]).bands[:3] == ("kind", "first_day", "last_day")
     assert json.loads(found["events.geojson"])["type"] == "FeatureCollection"
     assert (
@@ -192,7 +195,7 @@ def test_names_of_any_kind_are_read_with_a_template(client, tmp_path):
         ({"looks": "4,4,4"}, ["looks: expected 1 or 2"]),
         ({"colour": "red"}, ["colour"]),
         ({"format": "jpeg"}, ["format"]),
-        ({"output": "height"}, ["this run has change, probability, when, events, composite"]),
+        ({"output": "height"}, ["this run has change, probability, when, activity, events, composite, background"]),
         ({"output": "events"}, ["events is features", "geojson"]),
         ({"output": "when", "format": "geojson"}, ["raster of unit 1"]),
         ({"unit": "bananas"}, ["unit"]),

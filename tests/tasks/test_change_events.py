@@ -5,7 +5,7 @@ import pytest
 
 from components.raster.scene import Scene
 from components.tasks.change.events import events_of
-from components.tasks.change.reactiv_dating import APPEARED, DARK, DISAPPEARED, WHEN_BANDS
+from components.tasks.change.reactiv_dating import APPEARED, DARK, DISAPPEARED, LONG, SHORT, WHEN_BANDS
 from components.tasks.chips import Chip, Prepared, pack
 from tests.scenes import make_grid
 from tests.tasks.series import START
@@ -14,7 +14,7 @@ from tests.tasks.series import START
 def said(codes, *, grid=None, day=24.0):
     """What dating says where ``codes`` are not 0: from ``day`` to day 60, onset 6 days before, known to 9 days."""
     codes = np.asarray(codes, np.float32)
-    numbers = np.stack([codes, *(np.full_like(codes, n) for n in (day, 60, day - 6, 9))])
+    numbers = np.stack([codes, *(np.full_like(codes, n) for n in (day, 60, day - 6, 9, SHORT))])
     grid = grid or make_grid(codes.shape)
     when = Scene(np.where(codes > 0, numbers, np.nan), grid, WHEN_BANDS, "1", float("nan"))
     return when, Scene(np.full((1, *codes.shape), 0.9, np.float32), grid, ("probability",), "probability", float("nan"))
@@ -45,6 +45,14 @@ def test_an_event_says_its_days_its_error_and_its_certainty():
     assert row["onset_error_days"] == 9
     assert row["certainty"] == pytest.approx(0.9)
     assert bool(row["brighter"])
+
+
+def test_an_event_lasts_as_most_of_its_pixels_do():
+    when, sure = said(blocks())
+    when.array[5, 2:6, 2:5] = LONG
+    table = events_of(when, sure, START).table
+    lasts = dict(zip(table["kind"].tolist(), table["duration"].tolist(), strict=True))
+    assert lasts == {"new": "long", "disappeared": "short", "temporary": "short"}
 
 
 def test_nothing_changed_is_no_event_with_every_column():

@@ -1,14 +1,10 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from components.errors import NotEnoughData
-from components.raster.scene import Scene
 from components.simulation.radar_series import BOAT, CONSTRUCTION, FLOOD, radar_series
 from components.simulation.speckle import Speckle
-from components.tasks.change.activity import GONE, NEW, QUIET, activity, events, frozen_background
-from components.tasks.change.reactiv import detect
+from components.tasks.change.activity import activity, background
 from components.tasks.change.reactiv_dating import (
     APPEARED,
     BRIGHT,
@@ -16,11 +12,10 @@ from components.tasks.change.reactiv_dating import (
     DISAPPEARED,
     LASTING,
     LONG,
-    NONE,
     ONE_DATE,
     SHORT,
+    WHEN_BANDS,
     dated,
-    durations,
     lasting,
 )
 from components.tasks.change.seasons import Season, require_seasons, seasonal
@@ -42,7 +37,7 @@ def changed_between(first, last, factor, *, dates=40, seed=0, looks=4.4):
     [(20, 39, 8, APPEARED), (20, 39, 0.1, DISAPPEARED), (12, 18, 8, BRIGHT), (12, 18, 0.1, DARK), (9, 9, 30, BRIGHT)],
 )
 def test_kind_and_dates_of_a_strong_change_are_exact(first, last, factor, kind):
-    codes, start, end, onset, error = dated(changed_between(first, last, factor), ALL, LOOKS).array
+    codes, start, end, onset, error, _ = dated(changed_between(first, last, factor), ALL, LOOKS).array
     assert (codes == kind).mean() > 0.97
     assert (np.abs(start - 12 * first) < 1).mean() > 0.95
     assert (np.abs(end - 12 * last) < 1).mean() > 0.95
@@ -52,7 +47,7 @@ def test_kind_and_dates_of_a_strong_change_are_exact(first, last, factor, kind):
 
 @pytest.mark.parametrize("factor", [2.0, 3.0])
 def test_the_stated_error_in_days_holds_the_truth_in_19_of_20_cases(factor):
-    onset, error = dated(changed_between(20, 39, factor, looks=2.0), ALL, (2.0, 2.0)).array[3:]
+    onset, error = dated(changed_between(20, 39, factor, looks=2.0), ALL, (2.0, 2.0)).array[3:5]
     assert (np.abs(onset - (12 * 20 - 6)) <= error).mean() > 0.93
     assert error.mean() > 6
 
@@ -65,7 +60,7 @@ def test_a_weaker_change_is_dated_with_a_larger_error():
 def test_dates_that_do_not_show_the_pixel_widen_the_error():
     stack = changed_between(20, 39, 8)
     stack.array[18:22] = np.nan
-    _, start, _, onset, error = dated(stack, ALL, LOOKS).array
+    _, start, _, onset, error, _ = dated(stack, ALL, LOOKS).array
     assert np.median(start) == 12 * 22
     assert np.median(onset) == 12 * (17 + 22) / 2
     assert np.median(error) == 12 * 5 / 2
@@ -103,53 +98,66 @@ def test_the_series_of_the_sandbox_is_dated_within_a_date():
         assert error.mean() < 6
 
 
-def test_events_are_told_apart_by_how_long_they_last():
-    when = np.full((5, 1, 5), np.nan, np.float32)
-    when[1, 0, :4], when[2, 0, :4] = [24, 24, 24, 24], [24, 60, 240, 468]
-    scene = Scene(when, speckle_stack(5, (1, 5)).grid, tuple("abcde"), "1", float("nan"))
-    assert durations(scene, last_day=468).tolist() == [[ONE_DATE, SHORT, LONG, LASTING, NONE]]
-    kept = np.isfinite(lasting(scene, 100, 468).array[1])
-    assert kept.tolist() == [[False, False, True, True, False]]
+@pytest.mark.parametrize(("last", "code"), [(12, ONE_DATE), (16, SHORT), (24, LONG), (39, LASTING)])
+def test_events_are_told_apart_by_how_long_they_last(last, code):
+    when = dated(changed_between(12, last, 10), ALL, LOOKS)
+    assert (when.array[WHEN_BANDS.index("duration")] == code).mean() > 0.95
+    kept = np.isfinite(lasting(when, 100, 12 * 39).array[0])
+    assert kept.mean() == pytest.approx(float(code in (LONG, LASTING)), abs=0.05)
 
 
-def test_the_frozen_background_forgets_bright_dates_and_keeps_the_ground():
-    stack = changed_between(12, 18, 30)
-    found = frozen_background(stack, LOOKS)
-    ground = np.sqrt(0.1) * 0.972  # the mean amplitude of 4.4 looks
-    assert found.amplitude[0].mean() == pytest.approx(ground, rel=0.03)
-    assert found.amplitude[1].mean() == pytest.approx(np.sqrt(0.02) * 0.972, rel=0.03)
-    assert np.median(found.dates) <= 33
+def amplitude_of(stack):
+    return np.sqrt(stack.array).mean(axis=0)
 
 
-def test_an_event_is_new_where_only_the_second_period_varies():
-    stack = speckle_stack(60)
-    stack.array[40:50, :, :10] *= 20
-    stack.array[10:20, :, 20:30] *= 20
-    halves = [
-        detect(replace(stack, array=stack.array[part], dates=stack.dates[part]), LOOKS, 0.001)
-        for part in (slice(0, 30), slice(30, 60))
-    ]
-    codes = events(*halves)
-    assert (codes[:10] == NEW).mean() > 0.95
-    assert (codes[20:30] == GONE).mean() > 0.95
-    assert (codes[30:] == QUIET).mean() > 0.99
+@pytest.mark.parametrize("factor", [30, 1])
+def test_the_background_forgets_bright_dates_and_keeps_the_ground(factor):
+    stack = changed_between(12, 18, factor)
+    found = background(stack, amplitude_of(stack), ALL, LOOKS)
+    assert found.unit == "amplitude"
+    for amplitude, level in zip(found.array, (0.1, 0.02), strict=True):
+        assert amplitude.mean() == pytest.approx(np.sqrt(level) * 0.972, rel=0.03)  # mean amplitude of 4.4 looks
+
+
+def test_where_nothing_happened_the_background_is_the_mean_of_all_dates():
+    stack, nowhere = changed_between(12, 18, 30), np.zeros((48, 48), bool)
+    np.testing.assert_array_equal(background(stack, amplitude_of(stack), nowhere, LOOKS).array, amplitude_of(stack))
+
+
+def seen_active(stack):
+    return activity(stack, dated(stack, ALL, LOOKS), LOOKS).array
 
 
 def test_activity_says_how_often_first_and_last():
     stack = speckle_stack(40)
     stack.array[[7, 15, 30]] *= 40
-    count, seen, first, last = activity(stack, frozen_background(stack, LOOKS), LOOKS, ALL, false_alarms=0.01).array
-    assert (np.median(count), np.median(seen)) == (3, 40)
+    stack.array[3] = np.nan
+    count, seen, first, last = seen_active(stack)
+    assert (np.median(count), np.median(seen)) == (3, 39)
     assert (first == 12 * 7).mean() > 0.97
     assert (last == 12 * 30).mean() > 0.97
 
 
+def test_a_flood_is_active_while_it_is_dark():
+    count, _, first, last = seen_active(changed_between(12, 14, 0.02))
+    assert np.median(count) == 3
+    assert (first == 12 * 12).mean() > 0.95
+    assert (last == 12 * 14).mean() > 0.95
+
+
 def test_stable_pixels_are_hardly_ever_active():
     stack = speckle_stack(40, (100, 100))
-    where = np.ones((100, 100), bool)
-    out = activity(stack, frozen_background(stack, LOOKS), LOOKS, where, false_alarms=0.01)
-    assert (out.array[0] > 0).mean() < 0.03
-    assert np.isnan(out.array[2][out.array[0] == 0]).all()
+    out = activity(stack, dated(stack, np.ones((100, 100), bool), LOOKS), LOOKS).array
+    assert (out[0] > 0).mean() < 0.018
+    assert np.isnan(out[2][out[0] == 0]).all()
+
+
+def test_activity_is_said_of_changed_pixels_only():
+    stack, where = changed_between(12, 18, 30), np.zeros((48, 48), bool)
+    where[3:5, 6:9] = True
+    out = activity(stack, dated(stack, where, LOOKS), LOOKS)
+    np.testing.assert_array_equal(np.isfinite(out.array[0]), where)
+    assert out.tags["DAYS_SINCE"].startswith("2022-01-03")
 
 
 def test_a_yearly_curve_is_seasonal_and_a_step_is_not():

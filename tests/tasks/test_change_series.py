@@ -112,7 +112,7 @@ def test_reactiv_finds_what_the_first_and_the_last_date_cannot_show_and_dates_it
 def test_a_wrong_date_counts_as_many_days_as_it_is_off(run, sample):
     task, params = run
     output = dict(predict(task.methods(params).candidate, sample.inputs))
-    moved = output["when"].array + np.array([0, 0, 0, 24, 0], np.float32)[:, None, None]
+    moved = output["when"].array + np.array([0, 0, 0, 24, 0, 0], np.float32)[:, None, None]
     scores = task.summarise(task.measure(sample, {**output, "when": output["when"].with_array(moved)}))
     assert 18 <= scores["date_error_days"] <= 30
     assert scores["dated_within_error"] < 0.5

@@ -13,7 +13,7 @@ from shapely.geometry.base import BaseGeometry
 from components.raster.grid import Grid
 from components.raster.scene import Array, Features, Scene
 from components.raster.vectors import polygonise
-from components.tasks.change.reactiv_dating import APPEARED, BRIGHT, DARK, DISAPPEARED, WHEN_BANDS
+from components.tasks.change.reactiv_dating import APPEARED, BRIGHT, DARK, DISAPPEARED, DURATIONS, WHEN_BANDS
 
 EVENTS = "events"
 NEW, GONE, TEMPORARY = "new", "disappeared", "temporary"
@@ -29,7 +29,8 @@ def events_of(when: Scene, probability: Scene, start: datetime, least_px: int = 
     ``when`` is what `reactiv_dating.dated` says of a series that begins at ``start``. The table: ``kind`` (`new`,
     `disappeared`, `temporary`); ``brighter``, than before or after; medians over the patch of the first and the last
     acquisition of the event and of its onset, as dates, and ``onset_error_days``, within which the onset of the
-    typical pixel lies with 95 %; ``area_m2`` (NaN without CRS); ``certainty``, the mean of ``probability``.
+    typical pixel lies with 95 %; ``duration``, the commonest name of `DURATIONS` in the patch; ``area_m2`` (NaN without
+    CRS); ``certainty``, the mean of ``probability``.
     """
     codes = np.nan_to_num(when.array[0]).astype(np.uint8)
     patches, geometries = _patches(codes, when.grid, least_px)
@@ -43,6 +44,7 @@ def events_of(when: Scene, probability: Scene, start: datetime, least_px: int = 
         "brighter": np.isin(kind, (APPEARED, BRIGHT)),
         **dates,
         "onset_error_days": days["onset_error_days"].astype(np.float32),
+        "duration": _duration(when.array[WHEN_BANDS.index("duration")], patches, len(index)),
         "area_m2": np.bincount(patches.ravel(), minlength=len(index) + 1)[1:] * _pixel_m2(when.grid),
         "certainty": np.asarray(ndimage.mean(probability.array[0], patches, index), np.float32).reshape(-1),
     }
@@ -68,6 +70,13 @@ def _patches(codes: NDArray[np.uint8], grid: Grid, least_px: int) -> tuple[NDArr
 
 def _median(values: Array, patches: NDArray[np.int32], index: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(ndimage.median(np.nan_to_num(values), patches, index), np.float64).reshape(-1)
+
+
+def _duration(values: Array, patches: NDArray[np.int32], count: int) -> Array:
+    """The name of the duration that most pixels of each patch have; of two equally common the shorter."""
+    votes = [np.bincount(patches[values == each.code], minlength=count + 1)[1:] for each in DURATIONS]
+    names = np.array([each.name for each in DURATIONS])
+    return names[np.argmax(votes, axis=0)] if count else names[:0]
 
 
 def _date(since: np.datetime64, days: NDArray[np.float64]) -> NDArray[np.datetime64]:

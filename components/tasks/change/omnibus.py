@@ -99,7 +99,7 @@ class DatedOmnibus:
         return replace(self, looks=estimated_looks(moments(stack)))
 
     def predict(self, scenes: Mapping[str, Value]) -> Outputs:
-        """Outputs `change`, `probability` (1 less the p-value, which is no posterior), `when` and `events`."""
+        """Outputs `change`, `probability` (1 less the p-value, which is no posterior), `when`, `activity`, `events`."""
         if self.looks is None:
             return self.survey(scenes).predict(scenes)
         stack = series_of(scenes, self.bands)

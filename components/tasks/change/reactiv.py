@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from components.errors import BandMismatch, NotEnoughData
 from components.inference.method import Outputs
 from components.raster.scene import Scene, Stack, Value
+from components.tasks.change.activity import BACKGROUND, background
 from components.tasks.change.events import LEAST_PX
 from components.tasks.change.reactiv_composite import COMPOSITE, Caps, Look, composite
 from components.tasks.change.reactiv_theory import LEAST_DATES, RATES, Stable, crest, looks_of_crest, stable
@@ -119,7 +120,7 @@ class Reactiv:
         return replace(self, looks=looks, caps=self.caps or Caps.of(found))
 
     def predict(self, scenes: Mapping[str, Value]) -> Outputs:
-        """Outputs `change`, `probability`, `when` (kind, first and last day, onset, error), `events`, `composite`.
+        """Outputs `change`, `probability`, `when` and `activity`, `events`, `composite` and `background`.
 
         `probability` is 1 less the share of stable pixels that vary as much; it is no posterior.
         """
@@ -130,7 +131,8 @@ class Reactiv:
         picture = composite(found.moments, found.score, found.channel, stack.dates, self.caps, self.look)
         rgb = Scene(picture, stack.grid, ("red", "green", "blue"), "digital_number", 0, stack.dates[-1])
         alarms = Alarms(found.valid, found.changed, 1 - found.false_alarms)
-        return {**self._history.told(stack, alarms, self.looks), COMPOSITE: rgb}
+        ground = background(stack, found.moments.mean, found.changed, self.looks)
+        return {**self._history.told(stack, alarms, self.looks), COMPOSITE: rgb, BACKGROUND: ground}
 
     @property
     def _history(self) -> History:

@@ -20,9 +20,8 @@ KINDS = (
     Class(BRIGHT, "brighter for a while", (255, 187, 0)),
     Class(DARK, "darker for a while", (23, 190, 207)),
 )
-NONE, ONE_DATE, SHORT, LONG, LASTING = range(5)
+ONE_DATE, SHORT, LONG, LASTING = range(1, 5)
 DURATIONS = (
-    Class(NONE, "no event", (60, 60, 60)),
     Class(ONE_DATE, "one date", (255, 187, 0)),
     Class(SHORT, "short", (255, 127, 14)),
     Class(LONG, "long", (148, 103, 189)),
@@ -30,16 +29,16 @@ DURATIONS = (
 )
 LONG_FROM_DAYS = 90.0  # longer than a growing crop varies in one go, shorter than building takes
 WHEN = "when"
-WHEN_BANDS = ("kind", "first_day", "last_day", "onset_day", "onset_error_days")
+WHEN_BANDS = ("kind", "first_day", "last_day", "onset_day", "onset_error_days", "duration")
 CHUNK = 16_384
 
 
 def dated(stack: Stack, changed: NDArray[np.bool_], looks: tuple[float, ...]) -> Scene:
-    """Bands `WHEN_BANDS` ``(5, row, col)`` float32 of the changed pixels, NaN elsewhere; days since the first date.
+    """Bands `WHEN_BANDS` ``(6, row, col)`` float32 of the changed pixels, NaN elsewhere; days since the first date.
 
     ``first_day`` and ``last_day`` are the first and last acquisition of the event; ``onset_day`` is midway between
     the last acquisition before it and the first of it; the true onset is within ``onset_error_days`` with 95 %
-    where speckle is the only other cause of variation. ``kind`` is a code of `KINDS`.
+    where speckle is the only other cause of variation. ``kind`` is a code of `KINDS`, ``duration`` of `DURATIONS`.
 
     Raises:
         UnitMismatch: if the stack is no radar image.
@@ -57,29 +56,27 @@ def dated(stack: Stack, changed: NDArray[np.bool_], looks: tuple[float, ...]) ->
 
 def lasting(when: Scene, least_days: float, last_day: float) -> Scene:
     """The same without events that end within ``least_days``; those that the last date shows are kept."""
-    _, first, last, _, _ = when.array
+    first, last = (when.array[WHEN_BANDS.index(name)] for name in ("first_day", "last_day"))
     with np.errstate(invalid="ignore"):
         kept = (last >= last_day) | (last - first >= least_days)
     return when.with_array(np.where(kept, when.array, np.float32(np.nan)))
 
 
-def durations(when: Scene, *, long_from_days: float = LONG_FROM_DAYS, last_day: float) -> NDArray[np.uint8]:
-    """Codes of `DURATIONS` ``(row, col)`` from what `dated` says of a series that ends on ``last_day``.
+def durations(first: NDArray[np.float64], last: NDArray[np.float64], stays: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Codes of `DURATIONS` of events from their first to their last day; ``stays``: the last date still shows it.
 
-    An event that the last date still shows may yet end: `LASTING` says no more than that. A criterion of long events
-    keeps building sites and leaves most crops out.
+    That event may yet end: `LASTING` says no more than that. A criterion of long events keeps building sites and
+    leaves most crops out.
     """
-    _, first, last, _, _ = when.array
     codes = np.full(first.shape, SHORT, np.uint8)
-    codes[last - first >= long_from_days] = LONG
+    codes[last - first >= LONG_FROM_DAYS] = LONG
     codes[first == last] = ONE_DATE
-    codes[last >= last_day] = LASTING
-    codes[~np.isfinite(first)] = NONE
+    codes[stays] = LASTING
     return codes
 
 
 def _when(intensity: NDArray[np.float32], found: Stretch, days: NDArray[np.float64]) -> NDArray[np.float32]:
-    """``(5, pixel)`` by the dates that really show the pixel."""
+    """``(6, pixel)`` by the dates that really show the pixel."""
     seen = np.isfinite(intensity).any(axis=1)
     dates, pixels = seen.shape
     order = np.arange(dates)[:, None]
@@ -93,9 +90,10 @@ def _when(intensity: NDArray[np.float32], found: Stretch, days: NDArray[np.float
     high = days[np.minimum(at_or_after[found.latest, pixel], dates - 1)]
     onset = (days[previous] + days[first]) / 2
     error = np.maximum(high - onset, onset - low)
-    lasting = found.stop == dates
-    kind = np.where(lasting, np.where(found.brighter, APPEARED, DISAPPEARED), np.where(found.brighter, BRIGHT, DARK))
-    return np.stack([kind, days[first], days[last], onset, error]).astype(np.float32)
+    stays = found.stop == dates
+    kind = np.where(stays, np.where(found.brighter, APPEARED, DISAPPEARED), np.where(found.brighter, BRIGHT, DARK))
+    duration = durations(days[first], days[last], stays)
+    return np.stack([kind, days[first], days[last], onset, error, duration]).astype(np.float32)
 
 
 def days_of(dates: Sequence[datetime]) -> NDArray[np.float64]:

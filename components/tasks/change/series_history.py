@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from components.inference.method import Outputs
 from components.raster.scene import Scene, Stack
+from components.tasks.change.activity import ACTIVITY, activity
 from components.tasks.change.events import EVENTS, LEAST_PX, events_of
 from components.tasks.change.pair import PROBABILITY, Ground, answer
 from components.tasks.change.reactiv_dating import WHEN, dated, days_of, lasting
@@ -45,7 +46,7 @@ class History:
     least_px: int = LEAST_PX
 
     def told(self, stack: Stack, alarms: Alarms, looks: tuple[float, ...]) -> Outputs:
-        """Outputs `change`, `probability` (0 where an alarm is no event), `when` and `events`.
+        """Outputs `change`, `probability` (0 where an alarm is no event), `when`, `activity` and `events`.
 
         Raises:
             NotEnoughData: if the dates cannot show a season that must be masked.
@@ -64,7 +65,8 @@ class History:
         said = answer(Ground(stack.grid, alarms.valid, stack.dates[-1]), changed, certainty)
         sure = said[PROBABILITY]
         assert isinstance(sure, Scene)
-        return {**said, WHEN: when, EVENTS: events_of(when, sure, stack.dates[0], self.least_px)}
+        events = events_of(when, sure, stack.dates[0], self.least_px)
+        return {**said, WHEN: when, ACTIVITY: activity(stack, when, looks), EVENTS: events}
 
     def _season_of(self, stack: Stack) -> Season | None:
         """What is masked in this series."""

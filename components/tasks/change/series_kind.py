@@ -8,6 +8,7 @@ from components.inference.method import Method, Outputs
 from components.pictures.picture import Picture
 from components.raster.dataset import Source
 from components.tasks.change import series_chips, series_drawing, series_scoring
+from components.tasks.change.activity import ACTIVITY, ACTIVITY_BANDS, BACKGROUND
 from components.tasks.change.events import EVENTS
 from components.tasks.change.omnibus import DatedOmnibus, Omnibus
 from components.tasks.change.options import prepare_options
@@ -29,7 +30,11 @@ MAPS = (
     OutputSpec(CHANGE, "classes", "class", (CHANGE,), CLASSES),
     OutputSpec(PROBABILITY, "continuous", "probability", (PROBABILITY,)),
 )
-HISTORY = (OutputSpec(WHEN, "continuous", "1", WHEN_BANDS), OutputSpec(EVENTS, "features", "1"))
+HISTORY = (
+    OutputSpec(WHEN, "continuous", "1", WHEN_BANDS),
+    OutputSpec(ACTIVITY, "continuous", "1", ACTIVITY_BANDS),
+    OutputSpec(EVENTS, "features", "1"),
+)
 PICTURE = OutputSpec(COMPOSITE, "continuous", "digital_number", ("red", "green", "blue"))
 
 
@@ -37,7 +42,10 @@ class SeriesKind:
     """A radar series on one grid; see `components.tasks.seam.Task` for the methods."""
 
     def spec(self, params: RunParams) -> Spec:
-        """Input `series`; outputs `change`, `probability`, where dated `when` and `events`, of REACTIV `composite`."""
+        """Input `series`; outputs `change` and `probability`; where dated `when`, `activity` and `events`.
+
+        REACTIV adds `composite` and `background`.
+        """
         method = series_options(params)
         series = InputSpec(
             SERIES,
@@ -50,7 +58,8 @@ class SeriesKind:
         )
         outputs = (*MAPS, *HISTORY) if method.name in DATED else MAPS
         if method.name == "reactiv":
-            outputs = (*outputs, PICTURE)
+            ground = OutputSpec(BACKGROUND, "continuous", "amplitude", method.canonical_bands)
+            outputs = (*outputs, PICTURE, ground)
         return Spec((series,), outputs, Metric("f1"))
 
     def prepare(self, sources: Sequence[Source], params: RunParams) -> Iterator[Chip]:

@@ -64,7 +64,7 @@ class SeriesNetwork:
         return surveyed
 
     def predict(self, scenes: Mapping[str, Value]) -> Outputs:
-        """Outputs `change`, `probability`, `when` and `events`; without a survey this is the whole scene."""
+        """Outputs `change`, `probability`, `when`, `activity`, `events`; without a survey this is the whole scene."""
         return predict_whole(self, scenes)
 
     def encode(self, scenes: Mapping[str, Value]) -> tuple[tuple[Float, ...], Context]:

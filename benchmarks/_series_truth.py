@@ -1,9 +1,9 @@
-"""How well methods on radar series do where the truth is known: on the sandbox, on real pairs, on stable real land."""
+"""How well methods on radar series do where the truth is known: on the sandbox and on real pairs."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -25,7 +25,6 @@ from components.raster.dataset import read_sources
 from components.raster.grid import Grid
 from components.raster.io import read_scene
 from components.raster.scene import Scene, Stack
-from components.raster.stacks import opera_stack
 from components.simulation.change_series import CHANGES, FIELD, POINT, WATER
 from components.simulation.radar_series import STABLE
 from components.tasks import load_run
@@ -33,9 +32,8 @@ from components.tasks.bundle import restore
 from components.tasks.change.log_ratio import LogRatio
 from components.tasks.change.omnibus import stability
 from components.tasks.change.pair import AFTER, BEFORE, CHANGE, PROBABILITY, pair_of
-from components.tasks.change.reactiv import SERIES, detect, estimated_looks
+from components.tasks.change.reactiv import SERIES
 from components.tasks.change.scoring import KIND
-from components.tasks.change.series import amplitudes, moments
 from components.tasks.chips import Prepared, Split
 from components.tasks.seam import Sample
 
@@ -43,7 +41,6 @@ PROJECT = Path(__file__).resolve().parents[1]
 PREPARED = PROJECT / "data" / "prepared" / "change-sar"
 RAW = PROJECT / "data" / "sources" / "sandbox-sar-change" / "raw"
 REAL = Path(os.environ.get("SWATH_REAL_DATA", PROJECT.parent / "shared/data")) / "change_sar"
-LAND = ("292319-IW2", "292320-IW2", "292323-IW2", "292325-IW1")
 PAIRS = ("bern", "yellow_A", "yellow_B")
 RULES = ("otsu", "kittler-illingworth", "kittler-illingworth-half-normal")
 RATES = (0.01, 0.02, 0.05)
@@ -80,8 +77,8 @@ def detection(prepared: Path, split: Split, weights: Path | None) -> str:
         hit = score > limits[GRADE_RATE]
         graded.append([name, *(_share(hit[where]) for where in _bins(grades))])
     head = ["method", *(f"{name} {rate:.0%}" for name in KINDS for rate in RATES)]
-    table = _table([*head, "F1 at own rate", "onset error, days", "within stated error"], lines)
-    return f"{table}\n\nShare of changed pixels found, alarms {GRADE_RATE:.0%}:\n\n{_table(_bin_names(), graded)}"
+    kinds = table([*head, "F1 at own rate", "onset error, days", "within stated error"], lines)
+    return f"{kinds}\n\nShare of changed pixels found, alarms {GRADE_RATE:.0%}:\n\n{table(_bin_names(), graded)}"
 
 
 def _grades(sample: Sample) -> tuple[Map, Map]:
@@ -137,7 +134,7 @@ def pairs() -> str:
         for rate in (0.01, 1e-4):
             maps = {name: two_dates(given, window, rate) for name, (given, _) in scenes.items()}
             lines.append([f"omnibus at {rate:g}, {window} px", *(_kappa(scenes[n][1], maps[n]) for n in PAIRS)])
-    return _table(["kappa", *PAIRS], lines)
+    return table(["kappa", *PAIRS], lines)
 
 
 def two_dates(scenes: Mapping[str, Scene], window_px: int, rate: float) -> Map:
@@ -161,35 +158,6 @@ def _pair(name: str) -> tuple[dict[str, Scene], Map]:
     return dict(zip((BEFORE, AFTER), dates, strict=True)), pictures[2] > 127
 
 
-def stable() -> str:
-    """Alarms of even dates on land that the odd dates call stable; speckle of the two knows nothing of each other.
-
-    What changes too slowly for one half of the dates to show it counts as stable here, so this is an upper bound.
-    """
-    lines = []
-    for burst, even, kept in _halves():
-        looks = estimated_looks(moments(even))
-        p_value = stability(even, looks)
-        for name in ("REACTIV", "omnibus"):
-            alarms = [detect(even, looks, r).changed if name == "REACTIV" else p_value < r for r in RATES]
-            shares = [f"{each[kept].mean():.4f}" for each in alarms]
-            said = " and ".join(f"{each:.1f}" for each in looks)
-            lines.append([burst, name, said, f"{kept.sum()}", f"{kept.mean():.2f}", *shares])
-    head = ["burst", "method", "looks VV and VH", "stable pixels", "share of burst"]
-    return _table([*head, *(f"alarms at {rate:.0%}" for rate in RATES)], lines)
-
-
-def _halves() -> Iterator[tuple[str, Stack, Map]]:
-    """Each land burst with its even dates, and where its odd dates call it stable: p above 0.5."""
-    source = opera_stack(REAL / "opera_rtc_s1_10SGD")
-    for burst in LAND:
-        whole = source.read(next(part.window for part in source.layers[0] if burst in part.path.name))
-        even, odd = (replace(whole, array=whole.array[start::2], dates=whole.dates[start::2]) for start in (0, 1))
-        p_value = stability(odd, estimated_looks(moments(odd)))
-        seen = np.isfinite(amplitudes(whole.array, whole.unit, whole.nodata)).all(axis=(0, 1))
-        yield burst, even, seen & (p_value > 0.5)
-
-
 def _kappa(truth: Map, said: Map) -> str:
     return _text(Counts.of(truth, said).scores()["kappa"])
 
@@ -203,6 +171,7 @@ def _scene(value: object) -> Scene:
     return value
 
 
-def _table(head: list[str], lines: list[list[str]]) -> str:
+def table(head: list[str], lines: list[list[str]]) -> str:
+    """Markdown, the first column left."""
     rule = "| --- |" + " ---: |" * (len(head) - 1)
     return "\n".join([f"| {' | '.join(head)} |", rule, *(f"| {' | '.join(line)} |" for line in lines)])

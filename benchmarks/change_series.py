@@ -6,6 +6,7 @@ disk, which are given back; `python -m benchmarks.change_series speed --px 1000`
     python -m benchmarks.change_series detection   # probability of detection on the sandbox's places of validation
     python -m benchmarks.change_series pairs       # kappa of real pairs with truth
     python -m benchmarks.change_series stable      # false alarms on the stable land of the real OPERA series
+    python -m benchmarks.change_series years       # alarms within one autumn of that series and across three
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import numpy as np
 import rasterio
 from affine import Affine
 
-from benchmarks import _series_truth
+from benchmarks import _series_real, _series_truth
 
 DATES, PX = 60, 4_000
 BLOCK_PX = 512
@@ -90,7 +91,7 @@ def _predicted(run: str, folder: Path, out: Path) -> dict[str, float]:
 def main() -> None:
     """Prints what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["speed", "detection", "pairs", "stable"])
+    parser.add_argument("what", choices=["speed", "detection", "pairs", "stable", "years"])
     parser.add_argument("--px", type=int, default=PX, help="side of the series of `speed`")
     parser.add_argument("--dates", type=int, default=DATES, help="dates of the series of `speed`")
     parser.add_argument("--prepared", type=Path, default=_series_truth.PREPARED, help="chips of `detection`")
@@ -103,7 +104,7 @@ def main() -> None:
     elif given.what == "detection":
         print(_series_truth.detection(given.prepared, given.split, given.weights))
     else:
-        print(_series_truth.pairs() if given.what == "pairs" else _series_truth.stable())
+        print({"pairs": _series_truth.pairs, "stable": _series_real.stable, "years": _series_real.years}[given.what]())
 
 
 if __name__ == "__main__":

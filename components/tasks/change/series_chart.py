@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from components.pictures.panels import FALSE_ALARM, HIT, Image
 from components.raster.scene import Scene, Stack
@@ -19,6 +20,7 @@ from components.tasks.change.series import amplitudes
 SIDE_PX, DPI = 306, 110  # about as large as a panel of a contact sheet is drawn, so that letters stay sharp
 LINES = ("#222222", "#8a8a8a", "#009e73", "#cc79a7")
 TOLD, TRUE = ("#{:02x}{:02x}{:02x}".format(*colour) for colour in (HIT, FALSE_ALARM))
+GAP = 5  # usual steps between two dates, from which no line joins them
 MARK_PX = 4  # arm of the cross that marks the pixel in an image
 
 
@@ -30,14 +32,19 @@ class Pixel(NamedTuple):
 
 
 def telling_pixel(when: Scene, certainty: Scene) -> Pixel | None:
-    """The pixel to show: of the surest events the one whose onset has the least error; None without any event."""
+    """The pixel to show; None without any event.
+
+    In the largest patch of change: of its surest pixels, and of those with the least error of their onset, the one
+    nearest to its middle.
+    """
     error = when.array[WHEN_BANDS.index("onset_error_days")]
-    dated = np.isfinite(error)
-    if not dated.any():
+    patches, count = ndimage.label(np.isfinite(error))
+    if not count:
         return None
-    sure = np.where(dated, certainty.array[0], -np.inf)
-    row, col = np.unravel_index(np.where(sure >= sure.max(), error, np.inf).argmin(), error.shape)
-    return Pixel(int(row), int(col))
+    rows, cols = np.nonzero(patches == np.bincount(patches.ravel())[1:].argmax() + 1)
+    far = (rows - rows.mean()) ** 2 + (cols - cols.mean()) ** 2
+    best = np.lexsort((far, error[rows, cols], -certainty.array[0, rows, cols]))[0]
+    return Pixel(int(rows[best]), int(cols[best]))
 
 
 def chart(stack: Stack, pixel: Pixel, when: Scene, span: NDArray[np.int16] | None = None) -> Image:
@@ -50,18 +57,20 @@ def chart(stack: Stack, pixel: Pixel, when: Scene, span: NDArray[np.int16] | Non
     FigureCanvasAgg(figure)  # the canvas that saves without a screen
     axis = figure.add_axes((0.15, 0.13, 0.81, 0.82))
     days = days_of(stack.dates)
+    steps = np.diff(days)
+    gaps = np.flatnonzero(steps > GAP * np.median(steps)) + 1 if steps.size else steps.astype(int)
     _draw_event(axis, {name: float(when.array[index][pixel]) for index, name in enumerate(WHEN_BANDS)})
     for index, band in enumerate(stack.bands):
-        values = amplitudes(stack.array[:, index, pixel.row, pixel.col], stack.unit, stack.nodata)
-        colour = LINES[index % len(LINES)]
-        axis.plot(days, 20 * np.log10(values), color=colour, linewidth=1, marker="o", markersize=2.2, label=band)
+        decibels = 20 * np.log10(amplitudes(stack.array[:, index, pixel.row, pixel.col], stack.unit, stack.nodata))
+        shown = np.insert(days, gaps, np.nan), np.insert(decibels, gaps, np.nan)
+        axis.plot(*shown, color=LINES[index % len(LINES)], linewidth=1, marker="o", markersize=2.2, label=band)
     if span is not None and (span >= 0).all():
         foot = axis.get_xaxis_transform()
         axis.plot(days[span], (0.02, 0.02), transform=foot, color=TRUE, linewidth=4, marker="s", markersize=4)
     axis.set_xlabel(f"days since {stack.dates[0]:%Y-%m-%d}", fontsize=7, labelpad=1)
     axis.set_title("dB", fontsize=7, loc="left", pad=2)
     axis.tick_params(labelsize=7)
-    axis.legend(fontsize=6, loc="upper right", frameon=False)
+    axis.legend(fontsize=6, loc="lower right", bbox_to_anchor=(1, 0.98), ncols=len(stack.bands), frameon=False)
     drawn = BytesIO()
     figure.savefig(drawn, format="rgba")
     pixels = np.frombuffer(drawn.getbuffer(), np.uint8).reshape(SIDE_PX, SIDE_PX, 4)

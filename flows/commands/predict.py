@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from components.errors import BadParams, UnknownName
 from components.settings import load_settings
+from flows.commands.flow_files import OfFlow
 from flows.commands.models import fetched
 from flows.commands.series import SeriesOptions, readable
 from flows.names import RunName
@@ -41,78 +43,66 @@ def predict(
         str | None, typer.Option(help="equivalent looks of radar scenes, one number or of a series one a band: 4.9,4.4")
     ] = None,
     refine: Annotated[bool, typer.Option(help="match the flow of a network again in windows, see the card")] = False,
+    metres: Annotated[Path | None, typer.Option(help="file for the flow in metres to the east and north")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="PNG of the middle of the scene: what went in, what came out")
+    ] = None,
     points: Annotated[Path | None, typer.Option(help="check points: x y in the first scene, x y in the second")] = None,
     tile_px: Annotated[int, typer.Option(min=64, help="edge of a tile in pixels")] = 512,
 ) -> None:
     """Predict with the version in service.
 
-    Examples: `swath predict change-sandbox before.tif after.tif -o change.tif`
-    `swath predict coregistration-templates s1.tif s2.tif -o registered.tif --flow flow.tif --points check.txt`
-    `swath predict coregistration-pwcnet s1.tif s2.tif -o registered.tif --refine`
-    `swath predict change-sar FOLDER -o change.tif --looks 4.4 --events events.geojson --also when=when.tif`
+    For example:
+
+    - `swath predict change-sandbox before.tif after.tif -o change.tif`
+    - `swath predict coregistration-templates s1.tif s2.tif -o registered.tif --flow flow.tif --points check.txt`
+    - `swath predict coregistration-s1s2 s1.tif s2.tif -o registered.tif --flow flow.tif --metres m.tif --picture p.png`
+    - `swath predict coregistration-pwcnet s1.tif s2.tif -o registered.tif --refine`
+    - `swath predict change-sar FOLDER -o change.tif --looks 4.4 --events events.geojson --also when=when.tif`
     """
     from components.deployment.loading import load_version
     from components.inference.files import predict_file
+    from components.inference.rasters import grid_of
     from components.tasks.coregistration.refinement import refined
+    from components.tasks.preview import preview
 
-    if points and not flow:
-        raise BadParams("--points", "the residuals of check points are read from the flow; say --flow FILE too")
+    of_flow = OfFlow(flow, points, metres)
     options = SeriesOptions(pattern, orbit, unit, looks)
     version = options.declared(load_version(fetched(load_settings(), run)))
     wanted = {each.name: each for each in version.spec.inputs}
     paths = readable(run, version.spec, inputs, options)
     main = output or version.spec.outputs[0].name
     further = _further(version.spec, main, also or (), {FLOW: flow, EVENTS: events})
-    with _bar(run) as progress:
+    of_flow.require(inputs[0], grid_of(dict(list(paths.items())[:1])))
+    bands = {name: each.bands for name, each in wanted.items()}
+    files = {main: out, **further}
+    with _unasked(version.spec, files, picture) as unasked, _bar(run) as progress:
         done = predict_file(
             refined(version.method) if refine else version.method,
             paths,
             out,
             output=main,
-            also=further,
-            bands={name: each.bands for name, each in wanted.items()},
+            also={**further, **unasked},
+            bands=bands,
             resampling=version.spec.resampling,
             tags={"SWATH_RUN": run, "SWATH_VERSION": version.id},
             tile_px=tile_px,
             progress=progress,
         )
-    if points and flow:
-        _print_residuals(points, flow)
-    spent = done.timings
-    for name, path in {main: out, **further}.items():
+        if picture:
+            rasters = _rasters(version.spec, {**files, **unasked})
+            preview(version.task, paths, rasters, picture, title=run, bands=bands, resampling=version.spec.resampling)
+    for line in of_flow.told():
+        console.print(line, highlight=False)
+    for name, path in {**files, **({"picture of the middle": picture} if picture else {})}.items():
         console.print(f"{path}: {name} of {run}, version {version.id}", highlight=False)
+    spent = done.timings
     console.print(
         f"{spent.pixels / 1e6:.2f} megapixels in {spent.total_s:.1f} s ({spent.megapixels_per_s:.2f} a second): read "
         f"{spent.read_s:.1f} s, computed {spent.compute_s:.1f} s, wrote {spent.write_s:.1f} s, "
         f"waited {spent.wait_s:.1f} s; at most {spent.peak_mb:.0f} MB",
         highlight=False,
     )
-
-
-def _print_residuals(points: Path, flow: Path) -> None:
-    """How far check points lie from where the flow sends them, before and after.
-
-    Raises:
-        BadParams: if the file does not hold four numbers a line.
-    """
-    import numpy as np
-
-    from components.metrics.flow import check_point_scores, check_points
-    from components.raster.io import read_scene
-
-    try:
-        table = np.loadtxt(points, ndmin=2)
-    except ValueError as error:
-        raise BadParams(points, f"not a table of numbers: {error}") from error
-    if table.shape[1] != 4:
-        raise BadParams(
-            points, f"expected x y in the first scene and x y in the second, found {table.shape[1]} columns"
-        )
-    found = read_scene(flow).array
-    for word, field in (("before", np.zeros_like(found)), ("after", found)):
-        scores = check_point_scores(check_points(field, table))
-        shares = ", ".join(f"{scores[f'within_{px}px'] or 0:.0%} within {px} px" for px in (1, 2, 3))
-        console.print(f"{len(table)} check points {word}: RMSE {scores['rmse'] or 0:.2f} px, {shares}", highlight=False)
 
 
 def _further(spec: Spec, main: str, also: Sequence[str], named: Mapping[str, Path | None]) -> Mapping[str, Path]:
@@ -133,6 +123,23 @@ def _further(spec: Spec, main: str, also: Sequence[str], named: Mapping[str, Pat
         if name not in names:
             raise UnknownName("output", name, names)
     return found
+
+
+def _rasters(spec: Spec, files: Mapping[str, Path]) -> Mapping[str, Path]:
+    """The files of outputs that are rasters."""
+    return {each.name: files[each.name] for each in spec.outputs if each.kind != "features" and each.name in files}
+
+
+@contextmanager
+def _unasked(spec: Spec, files: Mapping[str, Path], picture: Path | None) -> Iterator[Mapping[str, Path]]:
+    """Files for rasters that nobody asked for but the picture shows; they go when it is drawn."""
+    if picture is None:
+        yield {}
+        return
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{picture.name}.", dir=picture.parent) as folder:
+        missing = [each.name for each in spec.outputs if each.kind != "features" and each.name not in files]
+        yield {name: Path(folder) / f"{name}.tif" for name in missing}
 
 
 @contextmanager

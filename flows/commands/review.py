@@ -53,9 +53,11 @@ def export_review(
 ) -> None:
     """Write chips and their labels for people: Label Studio, COCO, GeoJSON.
 
-    Examples: `swath review export california-fires --bands B12,B08,B04 --server`
-    `swath review export california-fires --choose quarantine --quarantine quarantine.parquet`
-    `swath review export california-fires --choose informative --probability maps/`
+    For example:
+
+    - `swath review export california-fires --bands B12,B08,B04 --server`
+    - `swath review export california-fires --choose quarantine --quarantine quarantine.parquet`
+    - `swath review export california-fires --choose informative --probability maps/`
     """
     from components.raster.dataset import read_sources
     from components.review.export import Request, export
@@ -86,8 +88,10 @@ def import_review(
 ) -> None:
     """Merge corrections into the dataset: a commit on a branch, see `swath merge`.
 
-    Examples: `swath review import california-fires-random-0`
-    `swath review import california-fires-random-0 corrected.geojson --by ana@example.org`
+    For example:
+
+    - `swath review import california-fires-random-0`
+    - `swath review import california-fires-random-0 corrected.geojson --by ana@example.org`
     """
     from components.review.project import read_project
     from flows.steps import reviewing

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from components.errors import SwathError
-from components.simulation.dataset import simulate
+from components.simulation.arithmetic import pin
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -16,6 +16,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("dataset", help="a folder of data/sources, for example sandbox-optical")
     parser.add_argument("--root", type=Path, default=Path(), help="root of the project (default: here)")
     options = parser.parse_args(arguments)
+    pin()
+    from components.simulation.dataset import simulate  # imports NumPy, which chooses its kernels once
+
     try:
         simulate(options.root / "data" / "sources" / options.dataset)
     except SwathError as error:

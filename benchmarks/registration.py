@@ -4,7 +4,8 @@
 that are for testing only: the Sentinel-1/Sentinel-2 patch with its flow, the CFOG pairs with their check points, and
 the held-out aligned pairs displaced by synthetic relief (`_relief.py`).
 `python -m benchmarks.registration shifts` prints how far off each is for textures moved by fractions of a pixel,
-`... refined` what matching the flow of a network again does between two sensors, on the validation places of its run.
+`... refined` what matching the flow of a network again does between two sensors, on the validation places of its run,
+`... strangers` how sure each method is of pairs that show two different places.
 Settings were fixed before any of these pairs was looked at.
 
 The two images of the patch lie on each other as they were published: their structure matches best at zero flow, and
@@ -26,7 +27,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from benchmarks import _refined, _relief, _subpixel
+from benchmarks import _refined, _relief, _strangers, _subpixel
 from benchmarks._pairs import RADAR, aligned_pairs, any_options, scene_of
 from components.inference.method import Method
 from components.inference.tiled import predict_whole
@@ -224,9 +225,12 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Both tables with every network whose weights are here; with `shifts` or `refined` what the head of this says."""
+    """Both tables with every network whose weights are here; with a word what the head of this says."""
     weights = (PROJECT / "models" / "weights").glob("coregistration-*/weights.safetensors")
     runs, shifts = sorted(path.parent.name for path in weights), sys.argv[1:] == ["shifts"]
+    if sys.argv[1:] == ["strangers"]:
+        print(_strangers.table(_strangers.evaluate(runs)))
+        return
     if sys.argv[1:] == ["refined"]:
         print(_refined.table(_refined.evaluate(runs)))
         return

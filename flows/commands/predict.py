@@ -28,7 +28,12 @@ FLOW, EVENTS = "flow", "events"
 
 def predict(
     run: Annotated[str, typer.Argument(help="a run, see `swath runs`", autocompletion=RunName.choices)],
-    inputs: Annotated[list[Path], typer.Argument(help="scenes in the order of the run, GeoTIFF; a series: its folder")],
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="scenes in the order of the run, GeoTIFF; a series: its folder, or dataset.yaml of a STAC API"
+        ),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="the file to write")],
     output: Annotated[str | None, typer.Option(help="which output; the first one where not said")] = None,
     also: Annotated[list[str] | None, typer.Option(help="a further output and its file, as NAME=FILE")] = None,

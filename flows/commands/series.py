@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
 from components.errors import BadParams, UnknownName
+from components.settings import load_settings
 
 if TYPE_CHECKING:
     from components.deployment.loading import LoadedVersion
     from components.inference.rasters import Readable
     from components.tasks.seam import Spec
+
+DECLARATIONS = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,25 @@ def _series(folder: Path, options: SeriesOptions) -> Readable:
     from components.raster.dated import dated_stack
     from components.raster.scene import Unit
 
+    if folder.suffix in DECLARATIONS and folder.is_file():
+        return _declared(folder, options)
     if folder.is_file():
         raise BadParams(folder, "expected a folder with a file for each date, found a file; give the folder")
     if options.unit is not None and options.unit not in get_args(Unit):
         raise UnknownName("unit", options.unit, get_args(Unit))
     return dated_stack(folder, pattern=options.pattern, orbit=options.orbit, unit=cast("Unit | None", options.unit))
+
+
+def _declared(path: Path, options: SeriesOptions) -> Readable:
+    """The series of the STAC API that a `dataset.yaml` declares; what was fetched is kept in `.swath/downloads`."""
+    from components.ingestion.declaration import read_declaration
+    from components.ingestion.stac.series import stac_stack
+
+    if options.pattern or options.unit:
+        raise BadParams(path, "says names and unit itself; leave --pattern and --unit out")
+    declaration = read_declaration(path.parent)
+    orbit = options.orbit.strip().upper().lstrip("T") if options.orbit else None
+    if orbit is not None and not orbit.isdigit():
+        raise BadParams("--orbit", f"expected the number of a relative orbit, found {options.orbit!r}")
+    folder = load_settings().home / "downloads" / declaration.name
+    return stac_stack(folder, declaration, orbit=None if orbit is None else int(orbit))

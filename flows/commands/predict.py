@@ -34,7 +34,7 @@ def predict(
             help="scenes in the order of the run, GeoTIFF; a series: its folder, or dataset.yaml of a STAC API"
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="the file to write")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="the file to write; a folder (no suffix): every output")],
     output: Annotated[str | None, typer.Option(help="which output; the first one where not said")] = None,
     also: Annotated[list[str] | None, typer.Option(help="a further output and its file, as NAME=FILE")] = None,
     flow: Annotated[Path | None, typer.Option(help="file for the flow; the same as --also flow=FILE")] = None,
@@ -63,6 +63,7 @@ def predict(
     - `swath predict coregistration-templates s1.tif s2.tif -o registered.tif --flow flow.tif --points check.txt`
     - `swath predict coregistration-s1s2 s1.tif s2.tif -o registered.tif --flow flow.tif --metres m.tif --picture p.png`
     - `swath predict coregistration-pwcnet s1.tif s2.tif -o registered.tif --refine`
+    - `swath predict change-sar FOLDER -o out/ --picture out/change.png`
     - `swath predict change-sar FOLDER -o change.tif --looks 4.4 --events events.geojson --also when=when.tif`
     """
     from components.deployment.loading import load_version
@@ -78,6 +79,9 @@ def predict(
     paths = readable(run, version.spec, inputs, options)
     main = output or version.spec.outputs[0].name
     further = _further(version.spec, main, also or (), {FLOW: flow, EVENTS: events})
+    if not out.suffix:
+        every = _every(version.spec, out)
+        out, further = every.pop(main), {**every, **further}
     of_flow.require(inputs[0], grid_of(dict(list(paths.items())[:1])))
     bands = {name: each.bands for name, each in wanted.items()}
     files = {main: out, **further}
@@ -128,6 +132,18 @@ def _further(spec: Spec, main: str, also: Sequence[str], named: Mapping[str, Pat
         if name not in names:
             raise UnknownName("output", name, names)
     return found
+
+
+def _every(spec: Spec, folder: Path) -> dict[str, Path]:
+    """A file in the folder for each output.
+
+    Raises:
+        BadParams: if there is a file in its place.
+    """
+    if folder.is_file():
+        raise BadParams("-o", f"{folder} is a file without a suffix; name a folder, or a file with one")
+    suffix = {True: ".geojson", False: ".tif"}
+    return {each.name: folder / f"{each.name}{suffix[each.kind == 'features']}" for each in spec.outputs}
 
 
 def _rasters(spec: Spec, files: Mapping[str, Path]) -> Mapping[str, Path]:

@@ -52,6 +52,25 @@ def test_a_folder_of_dates_becomes_maps_and_events(tmp_path):
     assert f"{events}: events of change-sar" in done.output.replace("\n", "")
 
 
+def test_a_folder_takes_every_output(tmp_path):
+    folder, out = write_dates(tmp_path / "dates", 12), tmp_path / "answers" / "site"
+    done = swath("change-sar", folder, "-o", out, "--unit", "intensity", "--events", tmp_path / "elsewhere.geojson")
+    assert done.exit_code == 0, done.exception
+    rasters = ("activity", "background", "change", "composite", "probability", "when")
+    assert sorted(path.name for path in out.glob("*.tif")) == [f"{name}.tif" for name in rasters]
+    assert not list(out.glob("*.geojson"))
+    assert json.loads((tmp_path / "elsewhere.geojson").read_text())["type"] == "FeatureCollection"
+    assert read_scene(out / "change.tif").bands == ("change",)
+
+
+def test_a_file_in_place_of_the_folder_is_kept(tmp_path):
+    (tmp_path / "notes").write_text("mine")
+    done = swath("change-sar", write_dates(tmp_path / "dates", 12), "-o", tmp_path / "notes", "--unit", "intensity")
+    assert isinstance(done.exception, BadParams)
+    assert "is a file without a suffix" in str(done.exception)
+    assert (tmp_path / "notes").read_text() == "mine"
+
+
 @pytest.mark.parametrize(
     ("count", "arguments", "kind", "says"),
     [

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks._validation import validations
 from components.inference.method import Method
 from components.inference.tiled import predict
 from components.raster.scene import Scene
-from components.tasks import load_run
-from components.tasks.bundle import restore
-from components.tasks.chips import Prepared
 from components.tasks.coregistration.pair import CONFIDENCE, MOVING, REFERENCE
 from components.tasks.seam import Sample
-
-PROJECT = Path(__file__).resolve().parents[1]
 
 
 def evaluate(runs: Sequence[str]) -> Iterator[tuple[str, float, float]]:
@@ -26,17 +21,10 @@ def evaluate(runs: Sequence[str]) -> Iterator[tuple[str, float, float]]:
     The baselines are those of the first run whose chips are here; runs without chips are left out.
     """
     known: dict[str, Method] = {}
-    for run in runs:
-        prepared = PROJECT / "data" / "prepared" / run
-        if not prepared.is_dir():
-            continue
-        task, params = load_run(run)
-        samples = task.samples(Prepared(prepared).of(params.split.folds()[0]), "val", params)
-        own = {run: restore(task, params, PROJECT / "models" / "weights" / run, "fixed")}
+    for run, task, params, own, chips in validations(runs):
         new = {name: each for name, each in task.methods(params).baselines.items() if name not in known}
         known |= new
-        chips = [samples[at] for at in range(len(samples))]
-        for name, method in {**new, **own}.items():
+        for name, method in {**new, run: own}.items():
             yield name, _mean(method, chips), _mean(method, _mixed(chips))
 
 

@@ -1,25 +1,17 @@
 """`swath predict --picture` and `--metres`: what a person looks at, and the flow on the ground."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from typer.testing import CliRunner
 
-from components.deployment import loading
-from components.deployment.loading import LoadedVersion
 from components.errors import BadParams, BadScene
 from components.raster.cog import write_scene
 from components.raster.io import describe, read_scene
 from components.raster.scene import Scene
 from components.simulation.optical import optical_pair
-from components.simulation.radar_optical import radar_optical
-from components.tasks import load_run
-from flows import cli
-from flows.commands import predict
+from tests.flows.in_service import displaced_pair, serve, swath
 from tests.flows.test_predict_series import write_dates
 from tests.scenes import make_grid
 
@@ -27,31 +19,13 @@ from tests.scenes import make_grid
 @pytest.fixture(autouse=True)
 def _in_service(monkeypatch):
     """Every run is in service as it is before training."""
-
-    def load(run):
-        torch.manual_seed(0)
-        task, params = load_run(run)
-        return LoadedVersion(
-            run, "0" * 12, Path(), params.task, "", task, task.spec(params), params, task.methods(params).candidate
-        )
-
-    monkeypatch.setattr(predict, "fetched", lambda _, run: run)
-    monkeypatch.setattr(loading, "load_version", load)
+    serve(monkeypatch)
 
 
 @pytest.fixture
 def pair(tmp_path):
-    """Radar and optical scene of 192 px squared, 10 m a pixel, the optical one displaced by 2 columns and -1 row."""
-    made = radar_optical(7, (192, 192))
-    moving = made.moving.with_array(np.roll(made.moving.array, (-1, 2), (1, 2)))
-    paths = tmp_path / "s1.tif", tmp_path / "s2.tif"
-    for path, scene in zip(paths, (made.reference, moving), strict=True):
-        write_scene(scene, path)
-    return paths
-
-
-def swath(*arguments):
-    return CliRunner().invoke(cli.app, ["predict", *map(str, arguments)], catch_exceptions=True)
+    """Radar and optical scene, 10 m a pixel, the optical one displaced by 2 columns and -1 row."""
+    return displaced_pair(tmp_path, 2, -1)
 
 
 def test_a_person_sees_mosaics_before_and_after_and_the_flow(pair, tmp_path):

@@ -4,15 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from components.deployment import loading
-from components.deployment.loading import LoadedVersion
 from components.errors import BadParams, BandMismatch, UnknownName
 from components.raster.io import describe, read_scene
-from components.tasks import load_run
-from flows import cli
-from flows.commands import predict
+from tests.flows.in_service import serve, swath
 from tests.raster.series import days, write_dates
 
 REAL = Path(os.environ.get("SWATH_REAL_DATA", Path(__file__).parents[2].parent / "shared" / "data")) / "change_sar"
@@ -21,18 +16,7 @@ REAL = Path(os.environ.get("SWATH_REAL_DATA", Path(__file__).parents[2].parent /
 @pytest.fixture(autouse=True)
 def _in_service(monkeypatch):
     """Every run is in service as it stands in the project: these learn nothing that a store would have to hold."""
-
-    def load(run):
-        task, params = load_run(run)
-        method = task.methods(params).candidate
-        return LoadedVersion(run, "0" * 12, Path(), params.task, "", task, task.spec(params), params, method)
-
-    monkeypatch.setattr(predict, "fetched", lambda _, run: run)
-    monkeypatch.setattr(loading, "load_version", load)
-
-
-def swath(*arguments):
-    return CliRunner().invoke(cli.app, ["predict", *map(str, arguments)], catch_exceptions=True)
+    serve(monkeypatch)
 
 
 def test_a_folder_of_dates_becomes_maps_and_events(tmp_path):

@@ -1,21 +1,12 @@
 """`swath predict` on a series that a STAC API serves: the declaration of a dataset in place of a folder of dates."""
 
-from pathlib import Path
-
 import pytest
-from typer.testing import CliRunner
 
-from components.deployment import loading
-from components.deployment.loading import LoadedVersion
 from components.errors import BadParams, BadScene
 from components.raster.io import read_scene
-from components.tasks import load_run
-from flows import cli
-from flows.commands import predict
-from tests.ingestion.faulty_server import serving
+from tests.flows.in_service import serve, swath
 from tests.ingestion.folders import declare
-from tests.ingestion.stac_api import stac_api
-from tests.ingestion.test_stac_series import BBOX, CORNERS, radar_item
+from tests.ingestion.radar_api import radar_api, radar_layout
 
 pytestmark = pytest.mark.service
 ORBITS = {137: 6, 64: 1}
@@ -24,46 +15,23 @@ ORBITS = {137: 6, 64: 1}
 @pytest.fixture(scope="module")
 def api(tmp_path_factory):
     """The file server and the URL of a real `rustac serve` with two bursts on six dates of one orbit, one of 64."""
-    folder = tmp_path_factory.mktemp("stac")
-    with serving(folder / "files") as files:
-        items = [
-            radar_item(files.folder, files.url, orbit, index, burst)
-            for orbit, count in ORBITS.items()
-            for index in range(count)
-            for burst in CORNERS
-        ]
-        with stac_api(items, folder) as url:
-            yield files, url
+    with radar_api(tmp_path_factory.mktemp("stac"), ORBITS) as found:
+        yield found
 
 
 @pytest.fixture
 def declaration(api, tmp_path):
     """The dataset.yaml of the radar scenes of that API."""
-    layout = {"kind": "stac", "url": api[1], "collections": ["rtc"], "bbox": BBOX, "place": "{id}"}
-    layout |= {"datetime": "2023-01-01/2023-12-31", "assets": {"VV": "vv", "VH": "vh"}}
-    image = {"bands": ["VV", "VH"], "unit": "intensity", "storage": {"dtype": "float32"}}
-    dataset = declare(tmp_path, sensor="sentinel-1", layout=layout, image=image, label=None, properties={})
+    dataset = declare(tmp_path, sensor="sentinel-1", label=None, properties={}, **radar_layout(api[1]))
     return dataset / "dataset.yaml"
 
 
 @pytest.fixture(autouse=True)
 def _in_service(monkeypatch, tmp_path):
     """REACTIV is in service, and downloads stay in the test."""
-
-    def load(run):
-        task, params = load_run(run)
-        return LoadedVersion(
-            run, "0" * 12, Path(), params.task, "", task, task.spec(params), params, task.methods(params).candidate
-        )
-
     (tmp_path / "project").mkdir()
     monkeypatch.setenv("SWATH_PROJECT", str(tmp_path / "project"))
-    monkeypatch.setattr(predict, "fetched", lambda _, run: run)
-    monkeypatch.setattr(loading, "load_version", load)
-
-
-def swath(*arguments):
-    return CliRunner().invoke(cli.app, ["predict", *map(str, arguments)], catch_exceptions=True)
+    serve(monkeypatch)
 
 
 def test_a_declared_api_is_a_series_like_a_folder(api, declaration, tmp_path):

@@ -6,74 +6,28 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from rasterio.warp import transform_bounds
 
 from components.errors import BadParams, BadScene, NotEnoughData, SourceUnavailable, UnknownName
 from components.ingestion.declaration import read_declaration
 from components.ingestion.stac.series import stac_stack
 from components.ingestion.stac.source import search
-from tests.ingestion.faulty_server import serving
 from tests.ingestion.folders import declare
-from tests.ingestion.stac_api import stac_api
-from tests.raster.series import FIRST, intensity
-from tests.scenes import make_grid, write_plain
+from tests.ingestion.radar_api import pixels, radar_api, radar_layout
+from tests.raster.series import FIRST
 
 pytestmark = pytest.mark.service
-SIZE = 20
-CORNERS = {"iw1": (500_000.0, 5_000_000.0), "iw2": (500_900.0, 5_000_300.0)}  # 30 columns east, 10 rows north
 ORBITS = {137: 3, 64: 2}
-BBOX = [2.9, 45.0, 3.2, 45.3]
-
-
-def pixels(orbit, index, burst, band):
-    return intensity((SIZE, SIZE), orbit + 100 * index + 10 * (burst == "iw2") + (band == "VH"))
-
-
-def radar_item(folder, url, orbit, index, burst, **properties):
-    grid = make_grid((SIZE, SIZE), pixel=30.0, corner=CORNERS[burst])
-    name = f"rtc-{orbit}-{index}-{burst}"
-    west, south, east, north = transform_bounds(grid.crs, "EPSG:4326", *grid.bounds)
-    assets = {}
-    for band in ("VV", "VH"):
-        write_plain(folder / name / f"{band}.tif", pixels(orbit, index, burst, band), grid, nodata=float("nan"))
-        assets[band.lower()] = {"href": f"{url}/{name}/{band}.tif", "type": "image/tiff; application=geotiff"}
-    day = FIRST + timedelta(days=12 * index, hours=0)
-    second = 10 + 3 * (burst == "iw2")
-    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
-    return {
-        "type": "Feature",
-        "stac_version": "1.0.0",
-        "id": name,
-        "collection": "rtc",
-        "geometry": {"type": "Polygon", "coordinates": [ring]},
-        "bbox": [west, south, east, north],
-        "links": [],
-        "properties": {"datetime": f"{day}T01:59:{second}Z", "sat:relative_orbit": orbit, **properties},
-        "assets": assets,
-    }
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stac")
-    with serving(folder / "files") as files:
-        items = [
-            radar_item(files.folder, files.url, orbit, index, burst)
-            for orbit, count in ORBITS.items()
-            for index in range(count)
-            for burst in CORNERS
-        ]
-        with stac_api(items, folder) as url:
-            yield files, url
+    with radar_api(tmp_path_factory.mktemp("stac"), ORBITS) as found:
+        yield found
 
 
 def declared(tmp_path, url, **layout):
-    found = {"kind": "stac", "url": url, "collections": ["rtc"], "bbox": BBOX, "datetime": "2023-01-01/2023-12-31"}
-    assets = {"VV": "vv", "VH": "vh"}
-    image = {"bands": ["VV", "VH"], "unit": "intensity", "storage": {"dtype": "float32"}}
-    layout = {**found, "assets": assets, "place": "{id}", **layout}
     return read_declaration(
-        declare(tmp_path, sensor="sentinel-1", layout=layout, image=image, label=None, properties={})
+        declare(tmp_path, sensor="sentinel-1", label=None, properties={}, **radar_layout(url, **layout))
     )
 
 

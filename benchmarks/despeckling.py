@@ -10,6 +10,8 @@ drawn dates, and of learnt weights:
 
     python -m benchmarks.despeckling --transfer --run despeckling-sandbox --weights models/weights/despeckling-sandbox
 
+`--merlin` learns from one half of that sample, which is single-look complex, and judges the other half.
+
 With a run only bursts are scored of which it saw nothing in training or validation. The peak of PSNR is the 99th
 percentile of the amplitude of each burst; `+-` is the deviation over draws, intervals are over blocks of 25 px.
 """
@@ -28,7 +30,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import _speckle_transfer
+from benchmarks import _merlin, _speckle_transfer
 from components.inference.method import Method, Outputs
 from components.inference.tiled import predict
 from components.metrics.bootstrap import Interval, paired_difference
@@ -244,7 +246,11 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="their folder (default: models/weights/<run>)")
     parser.add_argument("--only", nargs="+", help="these methods, beside the run")
     parser.add_argument("--transfer", action="store_true", help="the sample of another sensor instead of bursts")
+    parser.add_argument("--merlin", action="store_true", help="learning from the one single-look complex sample")
     given = parser.parse_args()
+    if given.merlin:
+        print(_merlin.table(SINGLE_LOOK))
+        return
     if given.transfer:
         print(transferred(given.run, given.weights))
         return

@@ -145,10 +145,12 @@ def test_a_flood_is_active_while_it_is_dark():
     assert (last == 12 * 14).mean() > 0.95
 
 
-def test_stable_pixels_are_hardly_ever_active():
-    stack = speckle_stack(40, (100, 100))
-    out = activity(stack, dated(stack, np.ones((100, 100), bool), LOOKS), LOOKS).array
-    assert (out[0] > 0).mean() < 0.018
+@pytest.mark.parametrize(("looks", "dates"), [(1.0, 16), (4.4, 40), (10.0, 60)])
+def test_stable_pixels_are_active_about_as_often_as_asked_for(looks, dates):
+    """1.3 % to 1.7 % for 1 %; without dates that return to the background 2 % to 13 %."""
+    stack, both = speckle_stack(dates, (200, 200), looks=looks), (looks, looks)
+    out = activity(stack, dated(stack, np.ones((200, 200), bool), both), both, 0.01).array
+    assert 0.01 < (out[0] > 0).mean() < 0.018
     assert np.isnan(out[2][out[0] == 0]).all()
 
 

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -55,8 +55,13 @@ def stopped(pid):
     try:
         yield
     finally:
-        if psutil.pid_exists(pid):
-            os.kill(pid, signal.SIGCONT)
+        woken(pid)
+
+
+def woken(pid):
+    """A stopped process goes on; one that was killed meanwhile may be gone, SIGKILL does not wait for it to be woken."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
 
 
 def gone(pids, seconds=5.0):
@@ -128,7 +133,7 @@ def test_a_child_that_dies_over_a_file_fails_that_file_only(lonely, number):
         time.sleep(0.2)
         second = threads.submit(lonely.open, GOOD, name="second")
         os.kill(pid, number)
-        os.kill(pid, signal.SIGCONT)
+        woken(pid)
         with pytest.raises(BadScene, match=rf"first: its decoder ended \(exit code -{int(number)}\)"):
             first.result(10)
         assert (second.result(10).array == 1).all()
@@ -162,7 +167,7 @@ def test_processor_time_is_limited_for_each_file(lonely):
         found = threads.submit(lonely.open, GOOD, name="slow")
         time.sleep(0.2)
         os.kill(pid, signal.SIGXCPU)  # what the kernel sends
-        os.kill(pid, signal.SIGCONT)
+        woken(pid)
         with pytest.raises(BadScene, match=r"more than 30 s \(SWATH_DECODER_CPU_S\) of processor time"):
             found.result(10)
 

@@ -6,15 +6,16 @@ from collections.abc import Iterator, Sequence
 
 from benchmarks._validation import validations
 from components.inference.tiled import predict
-from components.tasks.coregistration.refinement import refined
+from components.tasks.coregistration.networks import FlowNetwork
 
 
 def evaluate(runs: Sequence[str]) -> Iterator[tuple[str, float | None, float | None]]:
     """Run, mean EPE in px as it is and refined; runs whose chips are not here are left out."""
     for run, task, _, own, chips in validations(runs):
+        assert isinstance(own, FlowNetwork)
         rows = (
             [row for chip in chips for row in task.measure(chip, predict(each, chip.inputs))]
-            for each in (own, refined(own))
+            for each in (own.refining(refine=False), own.refining(refine=True))
         )
         plain, again = (task.summarise(each)["epe"] for each in rows)
         yield run, plain, again

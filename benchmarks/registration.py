@@ -44,7 +44,6 @@ from components.tasks.coregistration.filters import Flow
 from components.tasks.coregistration.gefolki import EFOLKI
 from components.tasks.coregistration.options import MethodOptions, method_options
 from components.tasks.coregistration.pair import CONFIDENCE, FLOW, MOVING, REFERENCE
-from components.tasks.coregistration.refinement import refined
 from components.tasks.coregistration.shift import best_constant
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -168,10 +167,11 @@ def _cfog(folder: Path, name: str) -> RealPair:
     return RealPair(name, scenes, any_options(scenes, MOVING if name == "visible-SAR" else None), points=table)
 
 
-def learnt(run: str, one_sensor: bool = False) -> Making:
+def learnt(run: str, *, refine: bool, one_sensor: bool = False) -> Making:
     """The released weights of a run, on images whose bands and units are not those of the run: grey is grey.
 
-    With ``one_sensor`` both scenes are of the moving sensor; a network with an encoder for each matches them as such.
+    With ``refine`` its flow is matched again, whatever the run says. With ``one_sensor`` both scenes are of the moving
+    sensor; a network with an encoder for each matches them as such.
 
     Raises:
         UnknownName: if there is no such run, or its weights are not here.
@@ -184,19 +184,15 @@ def learnt(run: str, one_sensor: bool = False) -> Making:
             role: getattr(options, role).model_copy(update={"sensor": side.sensor})
             for role, side in own.sensors.items()
         }
-        network = network_of(own.model_copy(update=sides))
+        network = network_of(own.model_copy(update={**sides, "refine": refine}))
         load_module(network.module, state, run)
         first, second = (REFERENCE if side.sensor == RADAR else MOVING for side in options.sensors.values())
         if one_sensor and network.family.per_sensor:
-            return network.between(MOVING)
+            return network.between(MOVING).refining(refine=refine)
         network.sensors = first, second
         return network
 
     return make
-
-
-def _again(make: Making) -> Making:
-    return lambda options: refined(make(options))
 
 
 def evaluate(methods: Mapping[str, Making], pairs: tuple[RealPair, ...]) -> list[dict[str, Any]]:
@@ -234,8 +230,12 @@ def main() -> None:
     if sys.argv[1:] == ["refined"]:
         print(_refined.table(_refined.evaluate(runs)))
         return
-    networks = {run: learnt(run, one_sensor=shifts) for run in runs}
-    methods = {**CLASSICAL, **networks, **{f"{run}, refined": _again(make) for run, make in networks.items()}}
+    networks = {
+        f"{run}, refined" if refine else run: learnt(run, refine=refine, one_sensor=shifts)
+        for refine in (False, True)
+        for run in runs
+    }
+    methods = {**CLASSICAL, **networks}
     if shifts:
         print(_subpixel.table(_subpixel.evaluate(methods)))
         return

@@ -47,7 +47,6 @@ def predict(
     looks: Annotated[
         str | None, typer.Option(help="equivalent looks of radar scenes, one number or of a series one a band: 4.9,4.4")
     ] = None,
-    refine: Annotated[bool, typer.Option(help="match the flow of a network again in windows, see the card")] = False,
     metres: Annotated[Path | None, typer.Option(help="file for the flow in metres to the east and north")] = None,
     picture: Annotated[
         Path | None, typer.Option(help="PNG of the middle of the scene: what went in, what came out")
@@ -62,14 +61,12 @@ def predict(
     - `swath predict change-sandbox before.tif after.tif -o change.tif`
     - `swath predict coregistration-templates s1.tif s2.tif -o registered.tif --flow flow.tif --points check.txt`
     - `swath predict coregistration-s1s2 s1.tif s2.tif -o registered.tif --flow flow.tif --metres m.tif --picture p.png`
-    - `swath predict coregistration-pwcnet s1.tif s2.tif -o registered.tif --refine`
     - `swath predict change-sar FOLDER -o out/ --picture out/change.png`
     - `swath predict change-sar FOLDER -o change.tif --looks 4.4 --events events.geojson --also when=when.tif`
     """
     from components.deployment.loading import load_version
     from components.inference.files import predict_file
     from components.inference.rasters import grid_of
-    from components.tasks.coregistration.refinement import refined
     from components.tasks.preview import preview
 
     of_flow = OfFlow(flow, points, metres)
@@ -87,7 +84,7 @@ def predict(
     files = {main: out, **further}
     with _unasked(version.spec, files, picture) as unasked, _bar(run) as progress:
         done = predict_file(
-            refined(version.method) if refine else version.method,
+            version.method,
             paths,
             out,
             output=main,

@@ -59,7 +59,7 @@ def stopped(pid):
 
 
 def woken(pid):
-    """A stopped process goes on; one that was killed meanwhile may be gone, SIGKILL does not wait for it to be woken."""
+    """A stopped process goes on; one that was killed may be gone, SIGKILL does not wait for it to be woken."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGCONT)
 

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 import torch
 from affine import Affine
+from pydantic import ValidationError
 from scipy import ndimage
 
 from components.inference.tiled import predict, predict_whole
 from components.raster.grid import Grid
 from components.raster.scene import Scene
 from components.tasks.coregistration.candidates import network_of
-from components.tasks.coregistration.classical import ZeroFlow
+from components.tasks.coregistration.families import FAMILIES
+from components.tasks.coregistration.networks import FlowNetwork
 from components.tasks.coregistration.options import MethodOptions
-from components.tasks.coregistration.refinement import Refined
 
 OPTICAL = {"sensor": "sentinel-2", "bands": ["B08"], "unit": "reflectance"}
 LEARNT = ["flownet-s", "pwc-net", "pwc-net-multimodal", "recurrent-flow", "learnt-templates"]
@@ -27,9 +28,9 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-def options(name="gefolki"):
+def options(name, **changed):
     own = {"view": "both", "templates": {"cell": 2}} if name == "learnt-templates" else {}
-    return MethodOptions.model_validate({"name": name, "reference": OPTICAL, "moving": OPTICAL, **own})
+    return MethodOptions.model_validate({"name": name, "reference": OPTICAL, "moving": OPTICAL, **own, **changed})
 
 
 def texture(side=224, spread=2.0, seed=5):
@@ -49,7 +50,22 @@ def shifted(ground, u, v):
 
 def network(name):
     torch.manual_seed(0)
-    return Refined(network_of(options(name)), options(name))
+    return network_of(options(name, refine=True))
+
+
+def saying(u, v=0.0, confidence=0.0):
+    """A network that says one flow everywhere, refined."""
+
+    class Says(FlowNetwork):
+        def compute(self, arguments):
+            said = torch.tensor([u, v, confidence])[None, :, None, None]
+            return said.expand(len(arguments[0]), 3, *arguments[0].shape[2:])
+
+    return Says(options("recurrent-flow", refine=True, width=0.25), FAMILIES["recurrent-flow"])
+
+
+def errors(found, u, v):
+    return np.hypot(found["flow"].array[0] - u, found["flow"].array[1] - v)[32:-32, 32:-32]
 
 
 @pytest.mark.parametrize("name", LEARNT)
@@ -59,31 +75,22 @@ def test_every_learnt_method_finds_fractions_of_a_pixel_between_scenes_of_one_se
     assert np.hypot(found[0] - u, found[1] - v).mean() < (0.05 if u else 0.02)
 
 
-def test_it_looks_only_near_what_the_method_found():
+@pytest.mark.parametrize(("said", "within_px"), [(0.0, None), (6.5, 0.05)])
+def test_it_looks_only_near_what_the_network_found(said, within_px):
     far = shifted(texture(spread=3), 9.0, 0.0)
-    found = predict(Refined(ZeroFlow(options()), options()), scenes(texture(spread=3), far))
-    assert np.hypot(found["flow"].array[0] - 9, found["flow"].array[1])[32:-32, 32:-32].mean() > 3
+    error = errors(predict(saying(said), scenes(texture(spread=3), far)), 9, 0).mean()
+    assert error < within_px if within_px else error > 3
 
 
 def test_unrelated_scenes_are_not_trusted():
-    found = predict(Refined(ZeroFlow(options()), options()), scenes(texture(), texture(seed=6)))
+    found = predict(saying(0.0), scenes(texture(), texture(seed=6)))
     assert np.nanmean(found["confidence"].array) < 0.2
 
 
-def test_where_nothing_agrees_flow_and_confidence_of_the_method_stay():
-    class Sure(ZeroFlow):
-        def predict(self, scenes):
-            found = super().predict(scenes)
-            flow, sure = found["flow"], found["confidence"]
-            return {
-                **found,
-                "flow": flow.with_array(np.full_like(flow.array, 7.25)),
-                "confidence": sure.with_array(np.full_like(sure.array, 0.75)),
-            }
-
+def test_where_nothing_agrees_flow_and_confidence_of_the_network_stay():
     blank = texture()
     blank[:, 112:] = 0
-    found = predict_whole(Refined(Sure(options()), options()), scenes(blank, blank))
+    found = predict_whole(saying(7.25, 7.25, 0.75), scenes(blank, blank))
     assert np.allclose(found["flow"].array[:, :, -10:], 7.25)
     assert np.allclose(found["confidence"].array[:, :, -10:], 0.75)
 
@@ -91,7 +98,7 @@ def test_where_nothing_agrees_flow_and_confidence_of_the_method_stay():
 def test_pixels_without_data_stay_without():
     pair = scenes(texture(), shifted(texture(), 0.5, 0.5))
     pair["reference"].array[:, :40, :40] = np.nan
-    found = predict(Refined(ZeroFlow(options()), options()), pair)
+    found = predict(saying(0.0), pair)
     assert np.isnan(found["flow"].array[:, :40, :40]).all()
     assert np.isfinite(found["flow"].array[:, 80:, 80:]).all()
 
@@ -99,7 +106,24 @@ def test_pixels_without_data_stay_without():
 def test_tiles_join_without_a_step():
     ground = texture(side=768)
     pair = scenes(ground, shifted(ground, 1.3, -0.6))
-    method = Refined(ZeroFlow(options()), options())
+    method = saying(0.0)
     whole, tiled = predict_whole(method.survey(pair), pair), predict(method.survey(pair), pair, tile_px=256)
     inner = np.s_[:, 48:-48, 48:-48]
     assert np.abs(whole["flow"].array - tiled["flow"].array)[inner].max() < 0.05
+
+
+def test_tiles_are_cut_for_what_matching_sees_too():
+    own, again = (network_of(options("recurrent-flow", refine=refine)) for refine in (False, True))
+    assert (own.alignment_px, again.alignment_px) == (4, 16)
+    assert again.halo_px == own.halo_px + 128
+    assert again.refining(refine=False).halo_px == own.halo_px
+
+
+def test_it_can_be_asked_of_a_network_and_of_nothing_else():
+    torch.manual_seed(0)
+    own = network_of(options("flownet-s"))
+    pair = scenes(texture(), shifted(texture(), 0.4, -0.3))
+    plain, again = predict(own, pair), predict(own.refining(refine=True), pair)
+    assert errors(again, 0.4, -0.3).mean() < 0.05 < errors(plain, 0.4, -0.3).mean()
+    with pytest.raises(ValidationError, match="gefolki is none; leave it out"):
+        options("gefolki", refine=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Self
 
 import numpy as np
 import torch
@@ -15,7 +13,7 @@ from components.inference.method import Outputs
 from components.tasks.coregistration.filters import Mask
 from components.tasks.coregistration.losses import matching_loss
 from components.tasks.coregistration.networks import FlowNetwork
-from components.tasks.coregistration.pair import Pair, answer
+from components.tasks.coregistration.pair import Pair
 from components.tasks.coregistration.structure import Structure, away_from_holes, coarsened
 from components.tasks.coregistration.templates import matched
 from components.tasks.seam import Batch
@@ -23,7 +21,6 @@ from models.structural_features import FEATURES, STRIDE_PX
 from models.window_correlation import window_correlation
 
 SCORED_CELLS = 4  # every fourth window of a crop is trained on: neighbours say the same
-LOOKS_OF_ONE_SENSOR = 2  # between two sensors a second look gains nothing
 
 
 class LearntTemplates(FlowNetwork):
@@ -31,13 +28,6 @@ class LearntTemplates(FlowNetwork):
 
     Two scenes of one sensor go through one encoder (`between`), so a scene is where it is with respect to itself.
     """
-
-    def between(self, sensor: str) -> Self:
-        """The same network for pairs of one sensor: they match so well that a second look pays."""
-        one = super().between(sensor)
-        looks = replace(one.options.templates, looks=max(LOOKS_OF_ONE_SENSOR, one.options.templates.looks))
-        one.options = one.options.model_copy(update={"templates": looks})
-        return one
 
     def compute(self, arguments: tuple[Tensor, ...]) -> Tensor:
         """Features of both scenes (B, 32, rows / 2, cols / 2)."""
@@ -47,7 +37,7 @@ class LearntTemplates(FlowNetwork):
         """Flow and confidence of a tile, matched with the settings of the options."""
         known = (context.reference.valid, context.moving.valid)
         first, second = (_structure(part, mask) for part, mask in zip(np.split(said, [FEATURES]), known, strict=True))
-        return answer(context, *matched(first, second, context.grid.shape, self.options.templates))
+        return self._answered(context, *matched(first, second, context.grid.shape, self.options.templates))
 
     def losses(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Cross-entropy of the true displacement of windows over all displacements within reach."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
+from math import ceil, lcm
 from typing import Any, Self
 
 import numpy as np
@@ -17,13 +18,16 @@ from components.inference.tiled import predict_whole
 from components.raster.scene import Value
 from components.tasks.bundle import load_module
 from components.tasks.coregistration.batches import Statistics, batch_of
-from components.tasks.coregistration.families import Family
+from components.tasks.coregistration.families import HALO_STEP_PX, Family
 from components.tasks.coregistration.losses import confidence_loss, flow_loss
 from components.tasks.coregistration.options import MethodOptions, SensorOptions
 from components.tasks.coregistration.pair import MOVING, REFERENCE, Pair, answer, pair_of
+from components.tasks.coregistration.refinement import NEAR, refined
+from components.tasks.coregistration.template_settings import reach_px
 from components.tasks.coregistration.views import grey, network_view, statistics_of
 from components.tasks.seam import Batch, Sample, Samples, State
 
+REFINING_PX = ceil(reach_px(NEAR) / HALO_STEP_PX) * HALO_STEP_PX  # what matching sees beyond the network
 PAIRS = ("reference/moving", "moving/moving", "reference/reference")  # names of the losses: sensor against sensor
 
 
@@ -35,12 +39,28 @@ class FlowNetwork:
         self.sensors = (REFERENCE, MOVING)  # whose encoder sees the reference, and whose the moving scene
         two = options.reference.sensor != options.moving.sensor
         self.module = family.make(options, 1 + two)
-        self.halo_px: int | None = family.halo_px(options)
-        self.blend_px, self.alignment_px = family.blend_px, family.alignment_px(options)
+        self._tiled()
         self.statistics: Statistics | None = None
 
+    def refining(self, *, refine: bool) -> Self:
+        """The same network, whose flow is matched again (`refinement.refined`) or left as it is."""
+        other = copy(self)
+        other.options = self.options.model_copy(update={"refine": refine})
+        other._tiled()
+        return other
+
+    def _tiled(self) -> None:
+        """How tiles are cut: as the network needs it, and with ``refine`` as matching around its flow needs it."""
+        halo_px, alignment_px = self.family.halo_px(self.options), self.family.alignment_px(self.options)
+        if self.options.refine:
+            halo_px, alignment_px = halo_px + REFINING_PX, lcm(alignment_px, NEAR.step)
+        self.halo_px: int | None = halo_px
+        self.blend_px, self.alignment_px = self.family.blend_px, alignment_px
+
     def between(self, sensor: str) -> Self:
-        """The same network for pairs of one sensor, that of ``reference`` or ``moving``: it learnt both beside.
+        """The same network for pairs of one sensor, that of ``reference`` or ``moving``: it has an encoder for each.
+
+        Such scenes resemble each other so well that matching again finds fractions of a pixel, so that is done.
 
         Raises:
             ValueError: if the network has no encoder for each sensor.
@@ -51,7 +71,7 @@ class FlowNetwork:
         sides: dict[str, SensorOptions] = {REFERENCE: self.options.reference, MOVING: self.options.moving}
         one.options = self.options.model_copy(update={REFERENCE: sides[sensor], MOVING: sides[sensor]})
         one.sensors, one.statistics = (sensor, sensor), None
-        return one
+        return one.refining(refine=True)
 
     def survey(self, scenes: Mapping[str, Value]) -> Self:
         """The network with centre and scale of the whole scenes."""
@@ -77,7 +97,7 @@ class FlowNetwork:
 
     def decode(self, context: Pair, said: NDArray[np.float32]) -> Outputs:
         """Flow and confidence of a tile."""
-        return answer(context, said[:2], said[2])
+        return self._answered(context, said[:2], said[2])
 
     def prepared_for(self, train: Samples) -> Self:
         """The network itself: each scene is standardised by its own statistics, none are learnt."""
@@ -130,6 +150,14 @@ class FlowNetwork:
         ready = copy(self)
         load_module(ready.module, state, f"coregistration {self.options.name}")
         return ready
+
+    def _answered(self, pair: Pair, flow: NDArray[np.float32], sure: NDArray[np.float32]) -> Outputs:
+        """The outputs of a tile; with ``refine`` after the flow was matched again."""
+        if not self.options.refine:
+            return answer(pair, flow, sure)
+        known = _statistics(pair) if self.statistics is None else self.statistics
+        images = grey(pair.reference, known[REFERENCE]), grey(pair.moving, known[MOVING])
+        return answer(pair, *refined(*images, flow, sure))
 
     @property
     def _sides(self) -> dict[str, tuple[int, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -68,6 +68,7 @@ class MethodOptions(Params):
     )
     matched: bool = Field(False, description="FlowNetS and PWC-Net begin at matched windows, not at 0")
     iterations: int = Field(3, ge=1, le=12, description="refinements of recurrent-flow")
+    refine: bool = Field(False, description="the flow of a network is matched again within 4 px, for fractions of one")
     crop_px: int = Field(128, ge=64)
     crops: int = Field(100_000, ge=1, description="distinct training crops; passes repeat after them")
     unrelated: float = Field(0.15, ge=0, lt=1, description="share of training crops whose scenes are of two places")
@@ -77,6 +78,8 @@ class MethodOptions(Params):
     def _fits(self) -> Self:
         if self.name == "learnt-templates" and (self.view != "both" or self.templates.cell != LEARNT_CELL_PX):
             raise ValueError(f"learnt-templates needs view: both, and templates: {{cell: {LEARNT_CELL_PX}}}")
+        if self.refine and self.name in get_args(ClassicalName):
+            raise ValueError(f"refine matches the flow of a network again, and {self.name} is none; leave it out")
         return self
 
     @property

@@ -11,10 +11,8 @@ class TemplateSettings:
     """Half the edge of a window, reach of the search, distance of windows, and what disagrees with its neighbours; px.
 
     Features are averaged over ``cell`` x ``cell`` px before they are matched, which is faster and hides noise; radius,
-    reach and step are multiples of it. After the first look the moving scene's features are brought along the flow that
-    was found and matched again, ``looks`` times in all: what is left lies near zero, where peaks are not drawn
-    towards whole cells. Where the match of a window does not agree with its neighbours, those of the ``wider`` radii
-    are asked in turn: they see less detail, and something where little can be seen.
+    reach and step are multiples of it. Where the match of a window does not agree with its neighbours, those of the
+    ``wider`` radii are asked in turn: they see less detail, and something where little can be seen.
 
     Raises:
         ValueError: if a length is not positive or not a multiple of the cell, or if the radii do not grow.
@@ -25,12 +23,11 @@ class TemplateSettings:
     step: int = 16
     outlier: float = 1.5
     cell: int = 1
-    looks: int = 1
     wider: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         lengths = (*self.radii, self.reach, self.step)
-        if min(*lengths, self.cell, self.looks) < 1 or self.outlier <= 0:
+        if min(*lengths, self.cell) < 1 or self.outlier <= 0:
             raise ValueError(f"lengths must be positive, got {self}")
         if any(length % self.cell for length in lengths):
             raise ValueError(f"radius, reach and step must be multiples of cell, got {self}")
@@ -47,7 +44,7 @@ class TemplateSettings:
         """The same lengths counted in cells."""
         radius, reach, step = (length // self.cell for length in (self.radius, self.reach, self.step))
         wider = tuple(each // self.cell for each in self.wider)
-        return TemplateSettings(radius, reach, step, self.outlier / self.cell, looks=self.looks, wider=wider)
+        return TemplateSettings(radius, reach, step, self.outlier / self.cell, wider=wider)
 
 
 def reach_px(settings: TemplateSettings) -> int:

@@ -10,11 +10,10 @@ from scipy.ndimage import generic_filter
 
 from components.tasks.coregistration.filters import Flow, Image
 from components.tasks.coregistration.lattice import Lattice, smooth_field
-from components.tasks.coregistration.structure import Structure, brought_along, coarsened, structure_of
+from components.tasks.coregistration.structure import Structure, coarsened, structure_of
 from components.tasks.coregistration.template_settings import TemplateSettings
 from components.tasks.coregistration.window_matching import Matches, match
 
-NEAR_CELLS = 2  # how far matching looks again
 WIDER_TRUST = 0.3  # of a match beside one of the next smaller window: much ground is displaced in more than one way
 
 
@@ -42,9 +41,6 @@ def matched(
     cells = settings.in_cells
     lattice = Lattice.over(reference.known.shape, cells.step)
     found = _matched_by_any(reference, moving, lattice, cells)
-    for _ in range(1, settings.looks):
-        flow, _ = smooth_field(found.flow, found.weight, lattice, reference.known.shape)
-        found = _looked_again(reference, moving, lattice, flow, cells)
     return smooth_field(settings.cell * found.flow, found.weight, lattice.finer(settings.cell), shape)
 
 
@@ -58,15 +54,6 @@ def _matched_by_any(reference: Structure, moving: Structure, lattice: Lattice, c
         weight = np.where(found, weight, np.float32(WIDER_TRUST**larger) * more.weight)
         flow = np.where(found, flow, more.flow)
     return Matches(flow, weight)
-
-
-def _looked_again(
-    reference: Structure, moving: Structure, lattice: Lattice, flow: Flow, cells: TemplateSettings
-) -> Matches:
-    """The flow at the nodes and what matching adds to it; where it adds nothing that agrees, the weight is 0."""
-    near = replace(cells, reach=min(NEAR_CELLS, cells.reach), wider=())
-    more = agreeing(match(reference, brought_along(moving, flow), lattice, near), near)
-    return Matches(flow[:, lattice.rows[:, None], lattice.cols] + more.flow, more.weight)
 
 
 def agreeing(found: Matches, settings: TemplateSettings) -> Matches:

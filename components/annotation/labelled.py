@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from components.annotation.age import age_column
 from components.annotation.agreement import lone_fraction
 from components.annotation.bias import shift_columns, with_bias
 from components.annotation.digest import digest_of
@@ -65,6 +66,7 @@ def _rows(source: Source, params: TableParams) -> list[dict[str, Any]]:
         "overlap": overlap(label.grid, image.grid),
         "same_grid": same_grid,
         "unit": image.unit,
+        **age_column(source, params.label),
         "image_digest": digest_of(image),
         "label_digest": digest_of(label),
         **value_columns({"image": image}),

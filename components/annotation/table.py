@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from rasterio.warp import transform_bounds
 
+from components.annotation.age import age_column
 from components.annotation.agreement import Fit, fit, lone_fraction, magnitude, nbr_drop
 from components.annotation.bias import shift_columns, with_bias
 from components.annotation.digest import digest_of
@@ -47,6 +48,7 @@ def _rows(source: Source, params: TableParams) -> Iterator[dict[str, Any]]:
         "id": source.id,
         **about,
         **_facts(before, after, label),
+        **age_column(source, params.label),
         "same_grid": same_grid,
     }
     if not same_grid:  # pixels of different grids cannot be compared: the rest stays null

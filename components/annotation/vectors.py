@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from components.annotation.age import age_column
 from components.annotation.geometry import Bool, Mended, faults, mend
 from components.annotation.rules import TableParams
 from components.errors import NotEnoughData
@@ -54,6 +55,7 @@ def _rows(source: Source, params: TableParams) -> Iterator[dict[str, Any]]:
         **about,
         "crs": grid.crs.to_string() if grid.crs else "none",
         "geometry_policy": params.geometry,
+        **age_column(source, params.label),
         "features": len(features.geometries),
         "features_left": left,
     }

@@ -73,7 +73,7 @@ def assemble(
         facts["swath:unseen"] = {"codes": list(candidate.unseen.codes), "fraction": round(float(hidden.mean()), 6)}
         array[:, hidden] = np.nan
     array[:, ~np.isfinite(array).all(axis=0)] = np.nan
-    scene = Scene(array, grid, tuple(names), image.unit, float("nan"), candidate.acquired)  # type: ignore[arg-type]
+    scene = Scene(array, grid, tuple(names), image.unit, float("nan"))  # type: ignore[arg-type]
     _require_plausible(scene, files[first].path)
     return scene, facts
 

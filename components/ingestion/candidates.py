@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,8 @@ class Unseen:
 class Candidate:
     """Files that together make one source, found but not yet opened.
 
-    A role is one file (``files``), or one file a band (``bands``). ``unseen`` counts for roles of bands.
+    A role is one file (``files``), or one file a band (``bands``). ``unseen`` counts for roles of bands. ``acquired``
+    says by role when what it shows was true, where that is known: of an image, of a label.
     """
 
     id: str
@@ -53,7 +54,7 @@ class Candidate:
     properties: Mapping[str, Any] = field(default_factory=dict)
     bands: Mapping[str, Mapping[str, BandFile]] = field(default_factory=dict)
     unseen: Unseen | None = None
-    acquired: datetime | None = None
+    acquired: Mapping[str, datetime] = field(default_factory=dict)
 
     @property
     def all_files(self) -> Mapping[str, Path]:
@@ -94,3 +95,21 @@ def filled(template: str, groups: Mapping[str, str]) -> str:
         return template.format_map(groups)
     except KeyError as error:
         raise BadParams(template, f"the file name pattern has no group {error}") from error
+
+
+def times(templates: Mapping[str, str], groups: Mapping[str, Mapping[str, str]]) -> dict[str, datetime]:
+    """When each role was acquired, in UTC, from its template and the groups of its own file name.
+
+    Raises:
+        BadParams: if a template asks for a group that the pattern has not, or does not become a day.
+    """
+    found = {}
+    for role, template in templates.items():
+        if role in groups:
+            text = filled(template, groups[role])
+            try:
+                time = datetime.fromisoformat(text)
+            except ValueError as error:
+                raise BadParams(f"dates: {role}", f"{text!r} is no day like 2024-03-01 or 20240301") from error
+            found[role] = time.replace(tzinfo=UTC) if time.tzinfo is None else time
+    return found

@@ -19,7 +19,7 @@ from components.tasks.params import Params, first_problem
 FILE = "dataset.yaml"
 
 
-_DECIDING = {"needs_crs", "layout", "image", "images", "label", "labels", "boxes", "properties"}
+_DECIDING = {"needs_crs", "layout", "image", "images", "label", "labels", "boxes", "dates", "properties"}
 
 
 class BucketSource(Params):
@@ -58,6 +58,11 @@ class Declaration(Params):
     label: LabelDeclaration | None = None
     labels: tuple[LabelDeclaration, ...] = Field((), exclude_if=is_unset, description="label roles beside `label`")
     boxes: BoxesDeclaration | None = Field(None, exclude_if=is_unset)
+    dates: Mapping[str, str] = Field(
+        default_factory=dict,
+        exclude_if=is_unset,
+        description="role -> when it was true: a day, or one made of the groups of its file name ({date})",
+    )
     properties: Mapping[str, str] = Field(default_factory=dict, description="kept with each scene, from the file name")
     max_lost: float = Field(0.25, ge=0, le=1, description="quarantined share above which ingestion fails")
     simulation: Mapping[str, Any] | None = Field(None, description="read by components.simulation")
@@ -79,6 +84,18 @@ class Declaration(Params):
             raise ValueError(
                 f"images: {', '.join(lacking)} has no section, and there is no image section for all roles"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _dates_are_of_files(self) -> Self:
+        if self.dates and isinstance(self.layout, SeriesLayout | StacLayout):
+            raise ValueError("dates: a series and a STAC API say themselves when an image was acquired; leave it out")
+        strangers = sorted(set(self.dates) - set(self.layout.roles if self.layout else ()))
+        if strangers:
+            raise ValueError(f"dates: {', '.join(strangers)} is no role of the layout")
+        drawn = [role for role in self.dates if role in self.all_labels and self.all_labels[role].vectors]
+        if drawn:
+            raise ValueError(f"dates: features say it themselves, use date or date_column of {', '.join(drawn)}")
         return self
 
     @property

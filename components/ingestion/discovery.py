@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.errors import BadParams
-from components.ingestion.candidates import RASTERS, SAFE_ID, VECTORS, Candidate, filled
+from components.ingestion.candidates import RASTERS, SAFE_ID, VECTORS, Candidate, filled, times
 from components.ingestion.declaration import Declaration
 from components.ingestion.layouts import FolderLayout, PatternLayout, TreeLayout
 from components.ingestion.trees import discover_tree
@@ -89,11 +89,13 @@ def _candidate(
     name: str, found: list[_Found], declaration: Declaration, layout: FolderLayout | PatternLayout
 ) -> Candidate:
     groups = found[0].groups
+    own = {each.role: each.groups for each in found}
     return Candidate(
         id=name,
         place=filled(layout.place, groups),
         files={role: next(each.path for each in found if each.role == role) for role in layout.roles},
         properties={key: filled(text, groups) for key, text in declaration.properties.items()},
+        acquired=times(declaration.dates, own),
     )
 
 

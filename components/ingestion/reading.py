@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.errors import BadScene
+from components.ingestion.ages import age
 from components.ingestion.assembling import assemble, assembly_of
 from components.ingestion.bitmaps import SUFFIX as BITMAP
 from components.ingestion.bitmaps import read_bitmap
@@ -54,7 +55,12 @@ def read_candidate(
         SwathError: says why the candidate cannot be used (broken, empty, no CRS, other grid, unknown label value).
     """
     scenes, facts = _images(candidate, declaration, decoders)
-    scenes |= _labels(candidate, declaration, scenes, decoders)
+    labels = _labels(candidate, declaration, scenes, decoders)
+    facts |= {
+        f"swath:{role}": {"age": age(day, day, scenes.values())}
+        for role, day in ((role, time.date()) for role, time in candidate.acquired.items() if role in labels)
+    }
+    scenes |= labels
     features: dict[str, Features] = {}
     for role, drawn in _drawn(candidate, declaration, scenes, layers or Layers()).items():
         scenes[role] = drawn.scene
@@ -81,20 +87,18 @@ def _images(
     for role, path in candidate.files.items():
         if image := declaration.image_of(role):
             scenes[role] = read_image(path, image, decoders)
-    return scenes, facts
+    return {role: replace(each, acquired=candidate.acquired.get(role)) for role, each in scenes.items()}, facts
 
 
 def _drawn(
     candidate: Candidate, declaration: Declaration, scenes: Mapping[str, Scene], layers: Layers
 ) -> dict[str, Drawn]:
     """Labels that are features, on the grid of the first image."""
-    image = next(iter(scenes.values()), None)
+    images = list(scenes.values())
     drawn = [role for role, label in declaration.all_labels.items() if label.vectors and role in candidate.files]
-    if drawn and image is None:
+    if drawn and not images:
         raise BadScene(candidate.id, "has no image to draw features on", "declare the image in dataset.yaml")
-    return {
-        role: draw_label(candidate.files[role], declaration.all_labels[role], image, layers) for role in drawn if image
-    }
+    return {role: draw_label(candidate.files[role], declaration.all_labels[role], images, layers) for role in drawn}
 
 
 def _require_place(candidate: Candidate, declaration: Declaration, scenes: Mapping[str, Scene]) -> None:

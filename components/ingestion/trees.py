@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from components.errors import BadParams
-from components.ingestion.candidates import SAFE_ID, BandFile, Candidate, filled
+from components.ingestion.candidates import SAFE_ID, BandFile, Candidate, filled, times
 from components.ingestion.declaration import Declaration
 from components.ingestion.layouts import TreeLayout
 from components.raster.bands import canonical
@@ -20,9 +20,10 @@ SPLIT = "swath:split"
 
 @dataclass
 class _Group:
-    """The files of one id while they are collected."""
+    """The files of one id while they are collected; what their names say, in all and by role."""
 
     groups: dict[str, str] = field(default_factory=dict)
+    own: dict[str, dict[str, str]] = field(default_factory=dict)
     files: dict[str, list[Path]] = field(default_factory=dict)
     bands: dict[str, dict[str, list[Path]]] = field(default_factory=dict)
 
@@ -45,6 +46,7 @@ def discover_tree(
         band = groups.pop("band", None)
         group = collected.setdefault(filled(layout.id, groups), _Group())
         group.groups = groups | group.groups
+        group.own.setdefault(role, groups)
         if band is None:
             group.files.setdefault(role, []).append(path)
         else:
@@ -124,4 +126,5 @@ def _candidate(name: str, group: _Group, declaration: Declaration, layout: TreeL
         files={role: paths[0] for role, paths in group.files.items()},
         bands=bands,
         properties={**properties, **({SPLIT: split} if split else {})},
+        acquired=times(declaration.dates, group.own),
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import shapely
 from rasterio.crs import CRS
 
 from components.errors import BadScene
+from components.ingestion.ages import age
 from components.ingestion.roles import NODATA_CODE, LabelDeclaration, VectorDeclaration
 from components.ingestion.vector_files import Layers
 from components.raster.grid import Grid
@@ -35,15 +36,15 @@ class Drawn:
     facts: Mapping[str, Any]
 
 
-def draw_label(path: Path, label: LabelDeclaration, image: Scene, layers: Layers) -> Drawn:
-    """The features around an image as class codes on its grid, and the days between them and the image.
+def draw_label(path: Path, label: LabelDeclaration, images: Sequence[Scene], layers: Layers) -> Drawn:
+    """The features around the first of the images as class codes on its grid, and the days to the last of them.
 
     A pixel has the code of the last feature, in the order of `codes`, that covers its centre.
 
     Raises:
         BadScene: names the file and why it cannot be drawn: no CRS, no such column, a class that is not declared.
     """
-    vectors = label.vectors
+    vectors, image = label.vectors, images[0]
     assert vectors is not None, "a label that is drawn"
     if image.grid.crs is None:
         raise BadScene(path, "its image has no CRS, so features have no place on it", "give the image its CRS")
@@ -58,7 +59,7 @@ def draw_label(path: Path, label: LabelDeclaration, image: Scene, layers: Layers
     scene = Scene(
         codes.array.astype(np.uint8), image.grid, ("class",), "class", NODATA_CODE, classes=label.as_classes()
     )
-    facts = {"features": len(placed), **counts, "age": _age(kept, vectors, image.acquired, path)}
+    facts = {"features": len(placed), **counts, "age": age(*_dates(kept, vectors, path), images)}
     return Drawn(scene, features, facts)
 
 
@@ -123,18 +124,6 @@ def _placed(kept: geopandas.GeoDataFrame, grid: Grid, vectors: VectorDeclaration
     return placed.set_geometry(placed.geometry.buffer(vectors.buffer_m / grid.crs.linear_units_factor[1]))
 
 
-def _age(
-    kept: geopandas.GeoDataFrame, vectors: VectorDeclaration, acquired: datetime | None, path: Path
-) -> dict[str, Any]:
-    """When features and image are from, and the days between them (positive: the image is younger)."""
-    oldest, newest = _dates(kept, vectors, path)
-    image = _utc(acquired).date() if acquired else None
-    said = {"oldest": oldest, "newest": newest, "image": image}
-    known = {name: day.isoformat() if day else "unknown" for name, day in said.items()}
-    days = {f"days since {name}": (image - said[name]).days for name in ("oldest", "newest") if image and said[name]}  # type: ignore[operator]
-    return {**known, **days}
-
-
 def _dates(kept: geopandas.GeoDataFrame, vectors: VectorDeclaration, path: Path) -> tuple[date | None, date | None]:
     if vectors.date_column is None or kept.empty:
         return vectors.date, vectors.date
@@ -142,7 +131,3 @@ def _dates(kept: geopandas.GeoDataFrame, vectors: VectorDeclaration, path: Path)
     if times.empty:
         return vectors.date, vectors.date
     return times.min().date(), times.max().date()
-
-
-def _utc(time: datetime) -> datetime:
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

@@ -18,6 +18,7 @@ BANDS = ("B02", "B03", "B04", "B08")
 CLASSES = (Class(0, "land", (150, 140, 120)), Class(1, "water", (60, 110, 200)))
 SIGNATURES = np.array([[0.08, 0.10, 0.12, 0.35], [0.06, 0.06, 0.04, 0.02]])  # of land and water
 Roles = dict[str, Scene]
+AGES_DAYS = {"map-of-long-ago": 3650, "map-of-later": -1500}  # all others: a year
 
 
 def labelled(seed: int, shape: tuple[int, int] = SHAPE, classes: int = 2) -> Roles:
@@ -48,7 +49,8 @@ def moved(roles: Roles, down: int, right: int) -> Roles:
 def write_images(folder: Path, scenes: dict[str, Roles], expectations: str = "") -> Path:
     """The scenes as an ingested dataset with the shared rules."""
     for name, roles in scenes.items():
-        write_source(folder / "raw", name, name, roles)
+        age = {"days since newest": AGES_DAYS.get(name, 365)}
+        write_source(folder / "raw", name, name, roles, properties={"swath:mask": {"age": age}})
     finish(folder / "raw", folder.name)
     text = "suite: labelled-image\ntable: {kind: labelled-image, window_px: 64}\n"
     (folder / "expectations.yaml").write_text(expectations or text)
@@ -83,6 +85,8 @@ def faulty_images() -> dict[str, Roles]:
         "half-empty": {**p[3], "image": p[3]["image"].with_array(image[3])},
         "unknown-code": {**p[4], "mask": p[4]["mask"].with_array(codes[4])},
         "noisy-label": {**p[5], "mask": p[5]["mask"].with_array(codes[5])},
+        "map-of-long-ago": p[15],
+        "map-of-later": p[16],
         "copied": p[6],
         "copy": p[6],
         "other-label": {**wide, "mask": wide["mask"].with_array(labelled(77, WIDE)["mask"].array)},

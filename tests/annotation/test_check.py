@@ -37,6 +37,7 @@ CAUGHT = {
     "image-sees-the-label": {"reversed", "unseen-outline", "one-date"},
     "image-sees-the-edge": {"reversed", "unseen-outline", "one-date"},
     "outline-lies-on-edges": {"unseen-outline"},
+    "label-is-as-old-as-image": {"one-class"},
     "label-is-in-place": {"displaced"},
     "label-is-in-place-on-the-ground": {"displaced"},
     "dataset-is-in-place": {"dataset"},
@@ -69,6 +70,7 @@ def _faulty(folder):
     # what makes these rows so is tested in test_labelled, test_drift and test_annotators
     table = with_drift(table, None).assign(annotators_least_alpha=np.nan)
     table.loc[table["id"] == "displaced", "annotators_least_alpha"] = 0.6
+    table.loc[table["id"] == "one-class", "label_age_days"] = 2000
     table.loc[table["id"] == "dataset", ["bias_least_px", "band_drift"]] = 1.5
     table.loc[table["id"] == "class changed", ["places", "change_of_share_least"]] = 1.0
     table = pd.concat([table, pd.DataFrame([{"level": "place", "id": "place x", "class_psi": 0.3}])], ignore_index=True)

@@ -27,6 +27,7 @@ CAUGHT = {
     "label-is-shapes": {"noisy-label"},
     "image-separates-classes": {"other-label"},
     "image-separates-at-the-edge": {"other-label"},
+    "label-is-as-old-as-image": {"map-of-long-ago", "map-of-later"},
     "label-is-in-place": {"displaced"},
     "values-fit-the-unit": {"times-10000", "decibels"},
     "one-scale": {"times-10000", "decibels", "thousandth"},

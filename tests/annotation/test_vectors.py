@@ -45,11 +45,12 @@ FAULTY = {
 }
 
 
-def write(folder, features, crs=UTM31, policy="reject"):
+def write(folder, features, crs=UTM31, policy="reject", age_days=365):
     table = {"id": np.array(list(features)), "class": np.ones(len(features), np.int64)}
     scene = make_scene(SHAPE, grid=make_grid(SHAPE, corner=(WEST, NORTH)))
     drawn = Features(tuple(features.values()), crs, table)
-    write_source(folder / "raw", "one", "one", {"image": scene}, features={"objects": drawn})
+    age = {"swath:objects": {"age": {"days since newest": age_days}}}
+    write_source(folder / "raw", "one", "one", {"image": scene}, features={"objects": drawn}, properties=age)
     finish(folder / "raw", folder.name)
     text = f"suite: vectors\ntable: {{kind: vectors, label: objects, geometry: {policy}}}\n"
     (folder / "expectations.yaml").write_text(text)
@@ -64,7 +65,7 @@ def table(folder, features, crs=UTM31, policy="reject"):
 @pytest.fixture(scope="module")
 def rejected(tmp_path_factory):
     folder = tmp_path_factory.mktemp("vectors")
-    return check(write(folder, SOUND | FAULTY), folder / "out")
+    return check(write(folder, SOUND | FAULTY, age_days=4000), folder / "out")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -72,6 +73,11 @@ def test_each_fault_is_listed_by_feature_id_and_nothing_else(rejected, fault):
     rule = next(each for each in rejected.results if each.name == f"no-{fault.replace('_', '-')}")
     assert rule.failing == (f"one#{fault}",)
     assert not rule.passed
+
+
+def test_features_much_older_than_their_image_are_listed(rejected):
+    rule = next(each for each in rejected.results if each.name == "label-is-as-old-as-image")
+    assert rule.failing == ("one",)
 
 
 def test_sound_features_break_no_rule(tmp_path):

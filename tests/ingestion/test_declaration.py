@@ -47,6 +47,7 @@ def test_the_digest_follows_what_decides_the_bytes_and_nothing_else(tmp_path):
     assert read_declaration(declare(tmp_path, needs_crs=False)).digest != plain
 
 
+LABEL = DECLARATION["label"]
 OTHER = {"bands": ["VV", "VH"], "unit": "intensity", "decibels": True, "storage": {"dtype": "float32"}}
 
 
@@ -75,6 +76,11 @@ def test_a_dataset_of_one_sensor_keeps_the_digest_that_its_scenes_carry(tmp_path
         ({"images": {"after": {**OTHER, "unit": "reflectance"}}}, "unit must be one"),
         ({"images": {"after": {**OTHER, "storage": {"dtype": "uint16"}}}}, "storage.dtype float32"),
         ({"image": {**DECLARATION["image"], "decibels": True}}, "decibels"),
+        ({"dates": {"radar": "2024-01-01"}}, "radar is no role"),
+        (
+            {"label": {**LABEL, "values": {}, "vectors": {"codes": {"*": 4}}}, "dates": {"mask": "2024-01-01"}},
+            "date_column",
+        ),
     ],
 )
 def test_sections_that_do_not_fit_the_layout_are_refused_by_name(tmp_path, changes, problem):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from components.errors import BadParams
@@ -73,3 +75,16 @@ def test_an_id_that_is_no_file_name_is_refused(tmp_path):
 def test_a_missing_sub_folder_is_named(tmp_path):
     with pytest.raises(BadParams, match="no such folder"):
         found(tmp_path, tmp_path)
+
+
+def test_files_of_a_tree_are_dated_by_their_own_paths(tmp_path):
+    roles = {"before": r"(?P<stem>\w)/(?P<day>\d{8})/t1\.tif", "after": r"(?P<stem>\w)/(?P<day>\d{8})/t2\.tif"}
+    layout = {"kind": "tree", "roles": {**roles, "mask": r"(?P<stem>\w)/mask\.tif"}}
+    for name in ("a/20240101/t1.tif", "a/20240601/t2.tif", "a/mask.tif"):
+        touch((tmp_path / "tree" / name).parent, Path(name).name)
+    dates = {"before": "{day}", "after": "{day}"}
+    candidates, _ = found(tmp_path, tmp_path / "tree", layout=layout, dates=dates, properties={})
+    assert {role: f"{time:%Y-%m-%d}" for role, time in candidates[0].acquired.items()} == {
+        "before": "2024-01-01",
+        "after": "2024-06-01",
+    }

@@ -10,7 +10,7 @@ import pytest
 import rasterio
 from rasterio.crs import CRS
 
-from components.errors import TooMuchLost
+from components.errors import BadParams, TooMuchLost
 from components.ingestion.__main__ import main
 from components.ingestion.ingest import ingest
 from components.raster.dataset import read_sources, verify_manifest
@@ -302,3 +302,35 @@ def test_scenes_of_several_zones_and_of_a_pole_lie_side_by_side_in_their_own_crs
     ingest(tmp_path / "source", dataset)
     for source in read_sources(dataset / "raw"):
         assert read_scene(source.files["before"]).grid.same_as(grids[source.id])
+
+
+DATED = {**DECLARATION["layout"], "name": r"(?P<fire>[^_]+)_(?P<date>\d+)(_(?P<day>\d{8}))?\.tif"}
+
+
+def test_a_role_is_dated_by_its_file_name_or_by_a_day_and_the_age_of_the_label_is_kept(clean, tmp_path):
+    folder, _ = clean
+    for role, day in (("pre", "20240301"), ("post", "20240401")):
+        for name in NAMES:
+            (folder / role / f"{name}.tif").rename(folder / role / f"{name}_{day}.tif")
+    dates = {"before": "{day}", "after": "{day}", "mask": "2019-06-01"}
+    dataset = declare(tmp_path, layout=DATED, dates=dates)
+    ingest(folder, dataset)
+    source = read_sources(dataset / "raw")[0]
+    assert read_scene(source.files["before"]).acquired.isoformat() == "2024-03-01T00:00:00+00:00"
+    assert read_scene(source.files["after"]).acquired.isoformat() == "2024-04-01T00:00:00+00:00"
+    assert source.properties["swath:mask"]["age"] == {
+        "oldest": "2019-06-01",
+        "newest": "2019-06-01",
+        "image": "2024-04-01",
+        "days since oldest": 1766,
+        "days since newest": 1766,
+    }
+    assert ingest(folder, dataset).ingested == ()
+    dates["mask"] = "2023-06-01"
+    assert ingest(folder, declare(tmp_path, layout=DATED, dates=dates)).ingested == NAMES
+
+
+def test_a_name_that_is_no_day_is_an_error_that_names_the_role(clean, tmp_path):
+    folder, _ = clean
+    with pytest.raises(BadParams, match="dates: mask: '1' is no day like 2024-03-01"):
+        ingest(folder, declare(tmp_path, dates={"mask": "{date}"}))

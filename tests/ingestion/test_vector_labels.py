@@ -58,7 +58,7 @@ def label(**changes):
 
 
 def drawn(path, image=None, **changes):
-    return draw_label(path, label(**changes), image or make_scene((40, 40), grid=GRID), Layers())
+    return draw_label(path, label(**changes), [image or make_scene((40, 40), grid=GRID)], Layers())
 
 
 FORMATS = {

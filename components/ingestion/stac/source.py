@@ -155,7 +155,7 @@ def _candidate(folder: Path, plan: Plan, declaration: Declaration, layout: StacL
         files={},
         bands={layout.role: {each.band: _band_file(folder, plan, each) for each in plan.bands}},
         unseen=unseen,
-        acquired=plan.acquired,
+        acquired={layout.role: plan.acquired} if plan.acquired else {},
         properties={**declaration.properties, "swath:radiometry": _radiometry(plan), "swath:item": plan.id},
     )
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from components.errors import BadParams
 from components.ingestion.layouts import FolderLayout, PatternLayout, SeriesLayout, StacLayout, TreeLayout
@@ -20,6 +21,11 @@ FILE = "dataset.yaml"
 
 
 _DECIDING = {"needs_crs", "layout", "image", "images", "label", "labels", "boxes", "dates", "properties"}
+
+
+def _as_text(day: object) -> object:
+    """YAML reads 2024-03-01 as a day and 20240301 as a number."""
+    return str(day) if isinstance(day, date | int) else day
 
 
 class BucketSource(Params):
@@ -58,7 +64,7 @@ class Declaration(Params):
     label: LabelDeclaration | None = None
     labels: tuple[LabelDeclaration, ...] = Field((), exclude_if=is_unset, description="label roles beside `label`")
     boxes: BoxesDeclaration | None = Field(None, exclude_if=is_unset)
-    dates: Mapping[str, str] = Field(
+    dates: Mapping[str, Annotated[str, BeforeValidator(_as_text)]] = Field(
         default_factory=dict,
         exclude_if=is_unset,
         description="role -> when it was true: a day, or one made of the groups of its file name ({date})",

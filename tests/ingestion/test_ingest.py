@@ -3,6 +3,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -312,7 +313,7 @@ def test_a_role_is_dated_by_its_file_name_or_by_a_day_and_the_age_of_the_label_i
     for role, day in (("pre", "20240301"), ("post", "20240401")):
         for name in NAMES:
             (folder / role / f"{name}.tif").rename(folder / role / f"{name}_{day}.tif")
-    dates = {"before": "{day}", "after": "{day}", "mask": "2019-06-01"}
+    dates = {"before": "{day}", "after": "{day}", "mask": date(2019, 6, 1)}
     dataset = declare(tmp_path, layout=DATED, dates=dates)
     ingest(folder, dataset)
     source = read_sources(dataset / "raw")[0]
@@ -326,7 +327,7 @@ def test_a_role_is_dated_by_its_file_name_or_by_a_day_and_the_age_of_the_label_i
         "days since newest": 1766,
     }
     assert ingest(folder, dataset).ingested == ()
-    dates["mask"] = "2023-06-01"
+    dates["mask"] = 20230601
     assert ingest(folder, declare(tmp_path, layout=DATED, dates=dates)).ingested == NAMES
 
 

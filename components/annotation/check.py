@@ -27,7 +27,7 @@ from components.annotation.summary import markdown
 from components.annotation.suspects import Contradiction
 from components.annotation.table import summarise
 from components.annotation.validation import RuleResult, run_suite
-from components.annotation.vectors import summarise_vectors
+from components.annotation.vectors import summarise_vectors, write_mended
 from components.annotation.verdict import Verdict, judge, sentence
 from components.errors import QualityFailed
 from components.pictures.draw import contact_sheet
@@ -66,6 +66,7 @@ class QualityReport:
     summary: Path
     verdict: Verdict
     noise: Noise | None = None  # where expectations.yaml asks for it
+    mended: tuple[str, ...] = ()  # sources whose features were mended: `mended/<source>.parquet`
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -118,7 +119,7 @@ def check(dataset_folder: Path, out_folder: Path) -> QualityReport:
 
     Written to ``out_folder``: `table.csv`, `quality.json`, `quality.md`, `quarantine.parquet`, `docs/index.html` (Data
     Docs), `report.html` with pictures of the worst cases (each rule's also as `pictures/<rule>.png`), and where noise
-    is estimated `suspects.parquet` and `noise.json`.
+    is estimated `suspects.parquet` and `noise.json`. Features that the policy `fix` mended stand in `mended/`.
 
     Raises:
         BadParams: if `expectations.yaml` is wrong or names an unknown expectation or column.
@@ -149,6 +150,7 @@ def check(dataset_folder: Path, out_folder: Path) -> QualityReport:
             table, rules, results, expectations.table.window_px, expectations.max_left_out, Settled(windows, by_eye)
         ),
         noise=noise,
+        mended=write_mended(sources, expectations.table, out_folder / "mended"),
     )
     _write(report, table, out_folder)
     _show(report, Sights({each.id: each for each in sources}, expectations.table, _against(noise)), out_folder)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 WORDS = {"pass": "passed", "pass with quarantine": "passed with quarantine", "fail": "**failed**"}
 MOST_PLACES = 8  # with the highest noise rates
+LARGE = 100  # numbers from here on are shown without digits after the point
 
 
 def markdown(report: QualityReport, table: pd.DataFrame) -> str:
@@ -30,10 +31,12 @@ def markdown(report: QualityReport, table: pd.DataFrame) -> str:
         "",
     ]
     lines += _noise_lines(report.noise) if report.noise else []
+    if report.mended:
+        lines += [f"Mended features: `mended/<source>.parquet` of {shown(report.mended)}.", ""]
     names = report.flagged
     scenes = table[(table["level"] == "scene") & table["id"].isin(list(names))]
     if len(scenes):
-        measures = ("agreement", "edge_agreement", "magnitude", "outline_rank", "shift_px")
+        measures = ("agreement", "edge_agreement", "magnitude", "outline_rank", "shift_px", "label_age_days")
         present = [name for name in measures if name in scenes]
         cells = [
             (row["id"], *[_number(row[name]) for name in present], ", ".join(names[row["id"]]))
@@ -55,7 +58,7 @@ def _rows(head: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _number(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:.3f}"
+    return "" if pd.isna(value) else f"{value:.3f}" if abs(value) < LARGE else f"{value:.0f}"
 
 
 def _quarantined(report: QualityReport) -> str:

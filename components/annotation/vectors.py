@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from components.raster.dataset import Source
 from components.raster.grid import Grid
 from components.raster.io import describe
 from components.raster.scene import Features
-from components.raster.vector_files import read_features
+from components.raster.vector_files import read_features, write_features
 
 _IDS = ("id", "fid", "ID", "FID", "osm_id")  # columns that name a feature; else its row does
 
@@ -69,6 +71,24 @@ def _rows(source: Source, params: TableParams) -> Iterator[dict[str, Any]]:
             "mended": ("; ".join(mended.done[row]) or None) if mended else None,
             **{f"has_{fault}": bool(where[row]) for fault, where in remaining.items()},
         }
+
+
+def write_mended(sources: Sequence[Source], params: TableParams, folder: Path) -> tuple[str, ...]:
+    """The features that the policy `fix` leaves, as ``folder/<source>.parquet``, of each source where it did something.
+
+    What stood in the folder is removed. Returns the ids of those sources.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    written = []
+    if params.kind == "vectors" and params.geometry == "fix":
+        for source in sources:
+            grid = describe(source.files[params.image]).grid
+            mended = mend(read_features(source.vectors[params.label]), grid)
+            if any(mended.done.values()):
+                folder.mkdir(exist_ok=True)
+                write_features(mended.features, folder / f"{source.id}.parquet")
+                written.append(source.id)
+    return tuple(written)
 
 
 def _remaining(mended: Mended, grid: Grid, found: Mapping[str, Bool]) -> dict[str, Bool]:

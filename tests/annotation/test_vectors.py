@@ -11,6 +11,7 @@ from components.annotation.vectors import summarise_vectors
 from components.errors import NotEnoughData
 from components.raster.dataset import finish, read_sources, write_source
 from components.raster.scene import Features
+from components.raster.vector_files import read_features
 from tests.scenes import UTM31, make_grid, make_scene
 
 SHAPE = (64, 64)  # 640 m from (500000, 5000000) to the east and south
@@ -102,6 +103,20 @@ def test_mending_leaves_no_fault_and_records_what_was_done(tmp_path):
         "dropped: sliver",
     ]
     assert pd.isna(done["one#field"])
+
+
+def test_what_mending_leaves_is_written_and_breaks_no_rule_when_it_is_ingested(tmp_path):
+    report = check(write(tmp_path / "drawn", SOUND | FAULTY, policy="fix"), tmp_path / "out")
+    assert report.mended == ("one",)
+    assert "`mended/<source>.parquet` of one" in report.summary.read_text()
+    left = read_features(tmp_path / "out" / "mended" / "one.parquet")
+    kept = dict(zip(left.table["id"].tolist(), left.geometries, strict=True))
+    assert len(kept) == 6
+    assert kept["field"].equals(SOUND["field"])
+    assert not table(tmp_path / "again", kept).filter(like="has_").loc[lambda rows: rows.index != "one"].any(axis=None)
+    clean = check(write(tmp_path / "clean", SOUND, policy="fix"), tmp_path / "out")
+    assert clean.mended == ()
+    assert not (tmp_path / "out" / "mended").exists()
 
 
 def test_another_crs_is_found_and_mended(tmp_path):

@@ -57,3 +57,19 @@ def test_a_known_flip_rate_is_recovered():
     counts = confident_joint(given, confident_class(probabilities, thresholds(given, probabilities)), 2)
     found = joint(counts, np.bincount(given))
     assert found[0, 1] + found[1, 0] == pytest.approx(0.1, abs=0.01)
+
+
+def test_the_counts_are_those_of_cleanlab():
+    """Recorded from cleanlab 2.9.0: compute_confident_joint(..., calibrate=False), and estimate_joint to six digits.
+
+    Its calibrated joint is rounded to whole samples, of which there are 3,000.
+    """
+    rng = np.random.default_rng(0)
+    true = rng.integers(0, 3, 3000)
+    given = np.where(rng.random(3000) < 0.15, rng.integers(0, 3, 3000), true)
+    odds = np.exp(1.5 * np.eye(3)[true] + rng.standard_normal((3000, 3)))
+    probabilities = odds / odds.sum(1, keepdims=True)
+    counts = confident_joint(given, confident_class(probabilities, thresholds(given, probabilities)), 3)
+    assert counts.tolist() == [[511, 71, 69], [84, 547, 69], [80, 74, 563]]
+    theirs = [[0.246, 0.034, 0.033333], [0.04, 0.260333, 0.032667], [0.039333, 0.036667, 0.277667]]
+    assert joint(counts, np.bincount(given)) == pytest.approx(np.array(theirs), abs=1 / 3000)

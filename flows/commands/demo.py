@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from rich.console import Console
 
 from components.errors import ServiceUnavailable
 from components.settings import load_settings
 from flows.commands import stack
 from flows.commands.follow import run_and_follow
+from flows.commands.output import console
 from flows.stack.state import read_state
 
-console = Console()
 RUN, FRESH_SEED, SHAPE = "change-sandbox", 20_260_101, (384, 384)  # a place that no dataset holds
 
 

@@ -8,14 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from rich.console import Console
-
 from components.errors import StageFailed
 from components.settings import load_settings
+from flows.commands.output import console
 from flows.stack.plan import environment
 from flows.stack.supervisor import require_up
 
-console = Console()
 LOOK_EVERY_S = 1.0
 LINES_AT_ONCE = 200
 INFO = 20

@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from components.errors import StoreUnavailable, SwathError, VersionNotFound
 from components.settings import Settings, load_settings
 from components.tasks import load_run, run_names
+from flows.commands.output import console
 from flows.names import RunName
 from flows.stack.state import read_state
 
-console = Console()
 Run = Annotated[str, typer.Argument(help="a run, see `swath runs`", autocompletion=RunName.choices)]
 
 

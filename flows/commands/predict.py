@@ -16,13 +16,13 @@ from components.errors import BadParams, UnknownName
 from components.settings import load_settings
 from flows.commands.flow_files import OfFlow
 from flows.commands.models import fetched
+from flows.commands.output import console
 from flows.commands.series import SeriesOptions, readable
 from flows.names import RunName
 
 if TYPE_CHECKING:
     from components.tasks.seam import Spec
 
-console = Console()
 FLOW, EVENTS = "flow", "events"
 
 

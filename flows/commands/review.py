@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from components.errors import BadParams, UnknownName
 from components.settings import load_settings
 from flows.commands.follow import run_and_follow
+from flows.commands.output import console
 from flows.names import DatasetName
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from components.raster.dataset import Source
     from components.review.choosing import Candidate
 
-console = Console()
 review = typer.Typer(
     no_args_is_help=True, help="Have labels looked at by people.\n\nExample: `swath review export sandbox-optical`"
 )

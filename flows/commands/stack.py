@@ -11,14 +11,13 @@ from typing import Annotated
 
 import psutil
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from components.errors import ServiceUnavailable
 from components.settings import load_settings
+from flows.commands.output import console
 from flows.stack.state import Entry, StackState, read_state
 
-console = Console()
 DOWN_WITHIN_S = 60.0
 
 

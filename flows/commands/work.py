@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from components.errors import BadScene, UnknownName
 from flows.commands.follow import run_and_follow
+from flows.commands.output import console
 from flows.names import DatasetName, RunName
 
-console = Console()
 Commit = Annotated[str, typer.Option(help="commit, branch or tag to work on")]
 Run = Annotated[str, typer.Argument(help="a run, see `swath runs`", autocompletion=RunName.choices)]
 Dataset = Annotated[str, typer.Argument(help="a folder of data/sources/", autocompletion=DatasetName.choices)]

@@ -5,6 +5,7 @@ project, so the user's own folder is only read.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,9 +18,12 @@ import pytest
 from components.raster.cog import write_scene
 from components.raster.io import read_scene
 from components.simulation.optical import optical_pair
+from tests.ingestion.folders import declare, source_folder
+from tests.review.projects import answered, drawn, save
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = "change-sandbox"
+DVC = [sys.executable, "-m", "dvc"]
 SWATH = [sys.executable, "-m", "flows.cli"]
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
 pytestmark = [pytest.mark.service, pytest.mark.long, pytest.mark.timeout(1500)]
@@ -45,7 +49,16 @@ def browser():
 def clone(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clone") / "swath"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+    declare(folder)  # the dataset `toy`
+    (folder / "data" / "sources" / "toy" / "expectations.yaml").write_text("suite: change-pair\n")
+    commit_in(folder, "a dataset of a user's own")
     return folder
+
+
+def commit_in(clone, message):
+    author = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+    subprocess.run(["git", "add", "--all"], cwd=clone, check=True)
+    subprocess.run(["git", *author, "commit", "--quiet", "-m", message], cwd=clone, check=True)
 
 
 def environment(clone):
@@ -141,6 +154,53 @@ def test_the_service_answers_with_the_promoted_version(finished, stack, tmp_path
     assert answer.headers["x-swath-version"] in httpx.get(f"{url}/models", timeout=30).text
 
 
+def swath(clone, *arguments):
+    """What a command printed; its flow run was followed to the end."""
+    done = subprocess.run(
+        [*SWATH, *map(str, arguments)], cwd=clone, env=environment(clone), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def merged(clone, said):
+    """The branch that a command named, brought home as it says."""
+    branch = re.search(r"runs/toy/\w+", said)[0]
+    swath(clone, "merge", branch)
+    return branch
+
+
+def test_a_user_s_own_dataset_is_ingested_checked_corrected_and_its_old_version_stays(stack, clone, tmp_path):
+    merged(clone, swath(clone, "ingest", "toy", source_folder(tmp_path)))
+    merged(clone, swath(clone, "qa", "toy", "--keep"))
+    assert (clone / "data" / "sources" / "toy" / "quarantine.parquet").is_file()
+    api = stack["SWATH_PREFECT_API_URL"]
+    found = httpx.post(f"{api}/artifacts/latest/filter", json={}, timeout=30).json()
+    told = {artifact["key"]: artifact["data"] for artifact in found}
+    assert "image-sees-the-label" in told["toy-annotation-qa"]
+
+    raw, folder = clone / "data" / "sources" / "toy" / "raw", clone / ".swath" / "review" / "toy-random-0"
+    subprocess.run([*DVC, "checkout", f"{raw}.dvc"], cwd=clone, env=environment(clone), check=True)
+    before = read_scene(raw / "scenes" / "a_1" / "mask.tif").array.copy()
+    swath(clone, "review", "export", "toy", "--chip-px", "16", "--count", "12")
+    tasks = answered(folder)
+    for task in tasks:
+        task["annotations"][0]["result"] = [drawn("burned", [[0, 0], [100, 0], [100, 100], [0, 100]])]
+    pointer = (raw.parent / "raw.dvc").read_text()
+    merged(clone, swath(clone, "review", "import", "toy-random-0", save(tasks, tmp_path / "answer.json")))
+    assert (raw.parent / "raw.dvc").read_text() != pointer
+    subprocess.run([*DVC, "checkout", f"{raw}.dvc"], cwd=clone, env=environment(clone), check=True)
+    after = read_scene(raw / "scenes" / "a_1" / "mask.tif").array
+    assert (after == 4).sum() > (before == 4).sum()
+    assert "toy-random-0" in swath(clone, "review", "status")
+    assert (
+        pointer
+        in subprocess.run(
+            ["git", "show", "HEAD^:data/sources/toy/raw.dvc"], cwd=clone, capture_output=True, text=True, check=True
+        ).stdout
+    )
+
+
 def test_the_run_left_artifacts_that_a_person_wants(finished, stack):
     found = httpx.post(f"{stack['SWATH_PREFECT_API_URL']}/artifacts/latest/filter", json={}, timeout=30).json()
     keys = {artifact["key"] for artifact in found}
@@ -169,8 +229,7 @@ def training(finished, stack, clone):
     """A fresh training in flight: a commit with another seed, so that nothing can be restored."""
     params = clone / "components" / "tasks" / "change" / "params" / f"{RUN}.yaml"
     params.write_text(params.read_text().replace("\nseed: ", "\nseed: 9"))
-    author = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-    subprocess.run(["git", *author, "commit", "--quiet", "-am", "another seed"], cwd=clone, check=True)
+    commit_in(clone, "another seed")
     api = stack["SWATH_PREFECT_API_URL"]
     deployment = httpx.get(f"{api}/deployments/name/train/train", timeout=30).json()["id"]
     body = {"parameters": {"run": RUN}, "state": {"type": "SCHEDULED"}}

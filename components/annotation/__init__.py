@@ -1,1 +1,1 @@
-"""What the labels are worth: a summary table a dataset, rules over it, and the leakage check between splits."""
+"""What the labels are worth: a summary table a dataset, rules over it."""

@@ -1,4 +1,4 @@
-"""Do chips of different splits share ground? The check that stands before every training."""
+"""Do chips of different splits share ground or pixels? The checks that stand before every training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from shapely.geometry.base import BaseGeometry
 from shapely.strtree import STRtree
 
 from components.errors import BadParams, LeakageFound
-from components.tasks.chips import warped
+from components.tasks.chips import Prepared, warped
+from components.tasks.copies import copies
 from components.tasks.params import Fold
 
 METRES_PER_DEGREE = (
@@ -46,13 +47,34 @@ def require_no_leakage(index: gpd.GeoDataFrame, folds: Sequence[Fold], guard_m: 
     Raises:
         LeakageFound: names the first pairs.
     """
-    pairs = [*_near_on_the_ground(index, _roles(index, folds), guard_m), *_shared_pixels(index, _roles(index, folds))]
+    roles = roles_of(index, folds)
+    _refuse([*_near_on_the_ground(index, roles, guard_m), *_shared_pixels(index, roles)])
+
+
+def require_no_copies(prepared: Prepared, folds: Sequence[Fold]) -> None:
+    """Nothing where no two chips of different splits show the same pixels, wherever they are said to lie.
+
+    A copy that was encoded again or shifted by some pixels is found, too; see `copies.copies`.
+
+    Raises:
+        LeakageFound: names the first pairs.
+    """
+    index = prepared.index
+    found = copies(prepared, roles_of(index, folds))
+    _refuse([f"{_name(index, one)} and {_name(index, other)} show {_shown(alike)}" for one, other, alike in found])
+
+
+def _shown(alike: float) -> str:
+    return "the same pixels" if alike == 1 else f"the same picture (correlation {alike:.2f})"
+
+
+def _refuse(pairs: Sequence[str]) -> None:
     if pairs:
         more = [f"and {len(pairs) - MOST_NAMED} more pairs"] if len(pairs) > MOST_NAMED else []
         raise LeakageFound([*pairs[:MOST_NAMED], *more])
 
 
-def _roles(index: gpd.GeoDataFrame, folds: Sequence[Fold]) -> list[tuple[str, ...]]:
+def roles_of(index: gpd.GeoDataFrame, folds: Sequence[Fold]) -> list[tuple[str, ...]]:
     """The split of each chip in every fold: chips with equal roles never meet across a split."""
     roles = {place: tuple(_split(fold, place) for fold in folds) for place in set(index["place"])}
     return [roles[place] for place in index["place"]]

@@ -12,8 +12,9 @@ from pathlib import Path
 from components.errors import SwathError
 from components.raster.dataset import Source, read_sources
 from components.tasks import load_run
+from components.tasks.acquisitions import SharedPass, shared_passes
 from components.tasks.chips import LEFT_OUT, Prepared, pack
-from components.tasks.leakage import require_no_leakage, require_places
+from components.tasks.leakage import require_no_copies, require_no_leakage, require_places
 from components.tasks.params import Fold, RunParams
 from components.tasks.quarantine import FILE, LeftOut, Suspicion, quarantine_of, require_known_scenes
 from components.tasks.seam import Task
@@ -37,7 +38,7 @@ def prepare_run(
 
     Raises:
         BadParams: if split and data disagree on the places, or the quarantine names a scene that is not there.
-        LeakageFound: if chips of different splits come too near.
+        LeakageFound: if chips of different splits come too near, or show the same pixels.
         NotEnoughData: if there is no chip.
     """
     partial = folder.with_name(f".{folder.name}.partial")
@@ -50,6 +51,7 @@ def prepare_run(
         folds = params.split.folds()
         require_places(tuple(prepared.index["place"]), folds, folder.name)
         require_no_leakage(prepared.index, folds, params.split.guard_m)
+        require_no_copies(prepared, folds)
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
     finally:
@@ -69,6 +71,13 @@ def said_of_quarantine(prepared: Prepared, folds: Sequence[Fold]) -> str:
     return f"; quarantine: {left} chips left out of training, {len(kept)} suspect ones still validated or tested{shown}"
 
 
+def said_of_passes(shared: Sequence[SharedPass]) -> str:
+    """That sources of different splits were seen in one pass, with the first of them."""
+    first = f"{shared[0].left} and {shared[0].right} ({shared[0].distance_m / 1000:.0f} km apart)"
+    more = f", and {len(shared) - 1} more pairs" if len(shared) > 1 else ""
+    return f"one satellite saw {first}{more} in one pass, and they stand in different splits: same air, same light"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code of the stage."""
     parser = argparse.ArgumentParser(prog="python -m components.training.prepare", description=__doc__)
@@ -85,6 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     places, said = prepared.index["place"].nunique(), said_of_quarantine(prepared, params.split.folds())
     logger.info("%s: %d chips of %d places%s", run, len(prepared.index), places, said)
+    if shared := shared_passes(prepared.index, params.split.folds()):
+        logger.warning("%s", said_of_passes(shared))
     return 0
 
 

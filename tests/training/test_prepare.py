@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -18,9 +18,15 @@ class Sources:
 
     places: tuple = PLACES
     fails: bool = False
+    copied: tuple = ()  # (from place, into place): the pixels of the one under the name of the other
 
     def prepare(self, sources, params):
-        for chip in flow.TASK.prepare(sources, params):
+        made = list(flow.TASK.prepare(sources, params))
+        for chip in made:
+            if chip.place in self.copied[1:]:
+                source = next(each for each in made if each.place == self.copied[0])
+                moved = {name: scene.with_array(source.inputs[name].array) for name, scene in chip.inputs.items()}
+                chip = replace(chip, inputs=moved)
             if chip.place in self.places:
                 yield chip
         if self.fails:
@@ -45,8 +51,9 @@ def test_chips_of_all_places_are_packed(tmp_path):
         (Sources(), {"test": ()}, BadParams),
         (Sources(), {"guard_m": 50_000.0}, LeakageFound),
         (Sources(fails=True), {}, ValueError),
+        (Sources(copied=(PLACES[0], PLACES[-1])), {}, LeakageFound),
     ],
-    ids=["unknown place", "place in no split", "too near", "torn"],
+    ids=["unknown place", "place in no split", "too near", "torn", "test tile copied into train"],
 )
 def test_a_failure_leaves_what_was_there(tmp_path, task, split, error):
     before = prepare_run(Sources(), params(), (), tmp_path / "run").digest

@@ -3,10 +3,11 @@ from datetime import timedelta
 
 import pytest
 
-from components.annotation.acquisitions import shared_passes
 from components.raster.grid import Window
+from components.tasks.acquisitions import shared_passes
 from components.tasks.chips import Chip, pack
 from components.tasks.params import PlaceSplit
+from components.training.prepare import said_of_passes
 from tests.scenes import JUNE, make_grid, make_scene
 
 SHAPE = (32, 32)
@@ -26,18 +27,20 @@ def chip(place, east_m, acquired):
 )
 def test_places_of_one_pass_in_two_splits_are_named(tmp_path, east_m, later, found):
     chips = [chip("left", 0, JUNE), chip("right", east_m, JUNE + timedelta(minutes=later))]
-    leaks = shared_passes(pack(iter(chips), tmp_path), SPLIT)
-    assert [(leak.kind, leak.left, leak.right) for leak in leaks] == [("same pass", "left-chip", "right-chip")] * found
+    shared = shared_passes(pack(iter(chips), tmp_path).index, SPLIT.folds())
+    assert [(each.left, each.right) for each in shared] == [("left-scene", "right-scene")] * found
 
 
 def test_the_distance_is_told(tmp_path):
-    leaks = shared_passes(pack(iter([chip("left", 0, JUNE), chip("right", 100_000, JUNE)]), tmp_path), SPLIT)
-    assert leaks[0].measure == pytest.approx(100_000, rel=0.01)
+    prepared = pack(iter([chip("left", 0, JUNE), chip("right", 100_000, JUNE)]), tmp_path)
+    (shared,) = shared_passes(prepared.index, SPLIT.folds())
+    assert shared.distance_m == pytest.approx(100_000, rel=0.01)
+    assert "left-scene and right-scene (100 km apart) in one pass" in said_of_passes([shared])
 
 
 def test_one_split_and_scenes_without_time_are_no_leak(tmp_path):
     together = PlaceSplit(train=("left", "right"), val=(), test=())
     dated = pack(iter([chip("left", 0, JUNE), chip("right", 1000, JUNE)]), tmp_path / "a")
     undated = pack(iter([chip("left", 0, None), chip("right", 1000, None)]), tmp_path / "b")
-    assert shared_passes(dated, together) == ()
-    assert shared_passes(undated, SPLIT) == ()
+    assert shared_passes(dated.index, together.folds()) == ()
+    assert shared_passes(undated.index, SPLIT.folds()) == ()

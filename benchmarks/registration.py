@@ -84,6 +84,7 @@ CLASSICAL: Mapping[str, Making] = {
     "GeFolki": lambda options: classical("gefolki", options),
     "EFolki": lambda options: DenseMatching(options, lambda one, two: trusted(one, two, EFOLKI), None),
     "templates": lambda options: DenseMatching(options, MATCHERS["templates"](options)[0], None),
+    "templates, refined": _refined.templates,
 }
 FIRST_REFERENCE, FIRST_MOVING = (0, 1, 2, 3), (2, 3, 0, 1)  # whose x and y stand first in a line of check points
 CFOG = {  # reference, moving image, check points, whose coordinates come first (the name of the file says it)

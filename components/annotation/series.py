@@ -1,4 +1,4 @@
-"""The summary table of a dataset of radar series: looks, holes, gaps between dates and jumps of the calibration."""
+"""The summary table of a dataset of radar series: looks, holes, gaps between dates, jumps, shifts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from components.annotation.digest import digest_of
 from components.annotation.rules import TableParams
+from components.annotation.stacking import farthest_px
 from components.errors import BadScene, NotEnoughData
 from components.raster.dataset import Source
 from components.raster.io import read_scene
@@ -27,7 +28,8 @@ def summarise_series(sources: Sequence[Source], params: TableParams) -> pd.DataF
     ``looks`` is the median over dates and bands of the equivalent number of looks, ``looks_ratio`` the same over what
     the item declares (`swath:looks`). ``longest_gap_days`` lies between two dates in a row. ``jump_db`` is the largest
     step of the scene between two dates in a row, as the median over pixels of the change in dB, of the band that steps
-    farthest: seasons move a part of the ground by little, a change of calibration moves all of it.
+    farthest: seasons move a part of the ground by little, a change of calibration moves all of it. ``apart_px`` is how
+    far a date lies from the others, see `stacking.farthest_px`; null over sea, where nothing stands still.
 
     Raises:
         NotEnoughData: if there is no source, or a source has fewer than two dates.
@@ -66,7 +68,8 @@ def _row(source: Source, params: TableParams) -> dict[str, Any]:
     }
     # pixels of different grids or bands cannot be compared: the rest stays null
     comparable = same_grid and all(scene.bands == first.bands for scene in scenes)
-    return {**row, "jump_db": max(map(_step_db, scenes, scenes[1:])) if comparable else None}
+    between = {"jump_db": max(map(_step_db, scenes, scenes[1:])), "apart_px": farthest_px(scenes)}
+    return {**row, **(between if comparable else dict.fromkeys(between))}
 
 
 def _dated(source: Source, role: str) -> tuple[datetime, Scene]:

@@ -6,8 +6,10 @@ from datetime import timedelta
 import numpy as np
 import pytest
 import yaml
+from scipy import ndimage
 
 from components.annotation.check import check
+from components.annotation.stacking import farthest_px
 from components.errors import NotEnoughData
 from components.raster.dataset import finish, write_source
 from components.simulation.radar_series import radar_series
@@ -69,6 +71,11 @@ def blind(scenes):
     return [*scenes[:3], replace(scenes[3], array=array), *scenes[4:]]
 
 
+def aside(scenes):
+    moved = np.roll(scenes[6].array, (2, -1), axis=(1, 2))
+    return [*scenes[:6], replace(scenes[6], array=moved), *scenes[7:]]
+
+
 def test_clean_series_pass_without_a_flag(checked):
     report = checked()
     assert report.passed
@@ -83,6 +90,7 @@ def test_clean_series_pass_without_a_flag(checked):
         (lambda scenes: [*scenes[:3], *scenes[6:]], "dates-without-gaps", False),
         (twice_a_day, "dates-are-distinct", True),
         (blind, "something-was-seen", True),
+        (aside, "dates-lie-on-each-other", False),
     ],
 )
 def test_a_broken_series_is_named_with_what_is_wrong(checked, change, rule, blocks):
@@ -99,3 +107,17 @@ def test_looks_that_are_not_those_of_the_pixels_are_named(checked):
 def test_a_series_of_one_date_is_refused(checked):
     with pytest.raises(NotEnoughData, match="two has 1 dates"):
         checked(lambda scenes: scenes[:1])
+
+
+@pytest.mark.parametrize(("down", "right"), [(0, 0), (3, -2), (0.5, 1.25)])
+def test_the_shift_of_a_date_is_found_to_a_fraction_of_a_pixel(series, down, right):
+    scenes = [series["one"].scene(index) for index in range(10)]
+    array = np.exp(ndimage.shift(np.log(scenes[4].array), (0, down, right), order=1, mode="nearest"))
+    moved = [*scenes[:4], replace(scenes[4], array=array), *scenes[5:]]
+    assert farthest_px(moved) == pytest.approx(np.hypot(down, right), abs=0.3)
+
+
+def test_speckle_alone_says_nothing_of_where_a_date_lies(series):
+    rng = np.random.default_rng(0)
+    sea = [replace(series["one"].scene(0), array=rng.gamma(4, 0.01, (2, 96, 96))) for _ in range(6)]
+    assert farthest_px(sea) is None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,92 +18,18 @@ import numpy as np
 import pandas as pd
 
 from components.annotation.check import RAW
+from components.annotation.faults import FAULTS, SERIES_FAULTS, Fault, SeriesFault
 from components.annotation.labelled import summarise_labelled
-from components.annotation.rules import Expectations, Rule, read_expectations
+from components.annotation.rules import Expectations, Rule, TableParams, read_expectations
+from components.annotation.series import summarise_series
 from components.annotation.table import summarise
 from components.annotation.values import with_scale
 from components.raster.dataset import Source, read_sources, write_source
 from components.raster.io import read_scene
 from components.raster.scene import Scene
 
-Roles = dict[str, Scene]
-_TABLES = {"change-pair": summarise, "labelled-image": summarise_labelled}
-DOWN_PX, RIGHT_PX = 6, -5
+_TABLES = {"change-pair": summarise, "labelled-image": summarise_labelled, "series": summarise_series}
 WHOLE_SCENES = 1 << 20  # chips as large as scenes: rows of scenes are enough
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A fault by name, how it is planted (in image, label), and the rules of which one must find it."""
-
-    name: str
-    plant: Callable[[Scene, Scene], tuple[Scene, Scene]]
-    rules: tuple[str, ...]
-
-
-def _shifted(image: Scene, label: Scene) -> tuple[Scene, Scene]:
-    return image, label.with_array(np.roll(label.array, (DOWN_PX, RIGHT_PX), axis=(1, 2)))
-
-
-def _flipped(image: Scene, label: Scene) -> tuple[Scene, Scene]:
-    codes, rng = label.array.copy(), np.random.default_rng(0)
-    names = [each.code for each in label.classes]
-    flips = label.valid & (rng.random(codes.shape[1:]) < 0.1)
-    codes[0, flips] = np.where(codes[0, flips] == names[0], names[-1], names[0])
-    return image, label.with_array(codes)
-
-
-def _of_elsewhere(image: Scene, label: Scene) -> tuple[Scene, Scene]:
-    return image, label.with_array(np.ascontiguousarray(label.array[:, ::-1, ::-1]))
-
-
-def _foreign(image: Scene, label: Scene) -> tuple[Scene, Scene]:
-    codes = label.array.copy()
-    codes[0, :5, :5] = 77
-    return image, label.with_array(codes)
-
-
-def _unlabelled(image: Scene, label: Scene) -> tuple[Scene, Scene]:
-    return image, label.with_array(np.full_like(label.array, int(label.nodata or 255)), nodata=label.nodata or 255)
-
-
-def _scaled(image: Scene, label: Scene) -> tuple[Scene, Scene]:
-    return image.with_array(image.array.astype(np.float32) * 10_000), label
-
-
-def _blackened(image: Scene, label: Scene) -> tuple[Scene, Scene]:
-    array = image.array.copy()
-    array[:, : max(8, array.shape[1] // 16)] = 0
-    return image.with_array(array), label
-
-
-def _marked(image: Scene, label: Scene) -> tuple[Scene, Scene]:
-    array = image.array.astype(np.float32)
-    where = np.random.default_rng(1).random(array.shape[1:]) < 0.01
-    array[:, where] = -9999
-    return image.with_array(array), label
-
-
-def _torn(image: Scene, label: Scene) -> tuple[Scene, Scene]:
-    array = image.array.astype(np.float32)
-    array[-1, : array.shape[1] // 5] = np.nan
-    return image.with_array(array, nodata=np.nan), label
-
-
-_PLACE = ("label-is-in-place", "label-is-in-place-on-the-ground")
-_FIT = ("image-sees-the-label", "image-sees-the-edge", "outline-lies-on-edges")
-_FIT_OF_CLASSES = ("image-separates-classes", "image-separates-at-the-edge")
-FAULTS = (
-    Fault(f"label moved by {DOWN_PX} and {RIGHT_PX} px", _shifted, _PLACE),
-    Fault("label turned by 180 degrees", _of_elsewhere, (*_FIT, *_FIT_OF_CLASSES, *_PLACE)),
-    Fault("one label in ten flipped", _flipped, ("label-is-shapes",)),
-    Fault("unknown class", _foreign, ("known-codes",)),
-    Fault("no label", _unlabelled, ("something-is-labelled",)),
-    Fault("image times 10,000", _scaled, ("values-fit-the-unit", "one-scale")),
-    Fault("border of zeros", _blackened, ("zero-is-not-nodata",)),
-    Fault("-9999 among the values", _marked, ("no-sentinel-among-values", "values-fit-the-unit")),
-    Fault("a fifth of one band lost", _torn, ("bands-are-seen-together",)),
-)
 
 
 @dataclass(frozen=True)
@@ -120,7 +46,7 @@ def plant_and_check(dataset: Path) -> Found:
     """Every fault in every scene of a dataset that has a rule for it.
 
     Raises:
-        KeyError: if the table of the dataset is neither of change pairs nor of labelled images.
+        KeyError: if the table of the dataset is of features or of aligned pairs.
     """
     expectations = read_expectations(dataset)
     rules = {rule.name: rule for rule in expectations.all_rules()}
@@ -128,7 +54,7 @@ def plant_and_check(dataset: Path) -> Found:
     clean = _scenes(sources, expectations)
     untouched = {name: tuple(found) for name, rule in rules.items() if (found := broken(clean, rule))}
     faults = {}
-    for fault in FAULTS:
+    for fault in SERIES_FAULTS if expectations.table.kind == "series" else FAULTS:
         known = [rules[name] for name in fault.rules if name in rules]
         if known:
             hits = [_is_found(fault, source, clean, expectations, known) for source in sources]
@@ -137,7 +63,10 @@ def plant_and_check(dataset: Path) -> Found:
 
 
 def broken(table: pd.DataFrame, rule: Rule) -> list[str]:
-    """Ids of scenes that break a rule about ranges or sets of values; none for any other kind of rule."""
+    """Ids of scenes that break a rule about ranges, sets or pairs of values; none for any other kind of rule."""
+    if rule.expect == "expect_column_pair_values_to_be_equal":
+        unequal = table[rule.kwargs["column_A"]] != table[rule.kwargs["column_B"]]
+        return sorted(table.loc[unequal, "id"])
     column = rule.kwargs.get("column")
     is_range = rule.expect in {"expect_column_values_to_be_between", "expect_column_values_to_be_in_set"}
     if rule.rows not in {"scene", "all"} or column not in table or not is_range:
@@ -159,27 +88,46 @@ def _scenes(sources: Sequence[Source], expectations: Expectations) -> pd.DataFra
 
 
 def _is_found(
-    fault: Fault, source: Source, clean: pd.DataFrame, expectations: Expectations, rules: Sequence[Rule]
+    fault: Fault | SeriesFault,
+    source: Source,
+    clean: pd.DataFrame,
+    expectations: Expectations,
+    rules: Sequence[Rule],
 ) -> bool:
     params = expectations.table
-    images = (params.before, params.after) if params.kind == "change-pair" else (params.image,)
-    roles = {role: read_scene(source.files[role]) for role in (*images, params.label)}
-    roles[images[-1]], roles[params.label] = fault.plant(roles[images[-1]], roles[params.label])
-    if fault.plant is _scaled:  # of a pair, both dates come from one archive
-        roles |= {role: _scaled(roles[role], roles[params.label])[0] for role in images[:-1]}
+    roles = _in_series(fault, source, params) if isinstance(fault, SeriesFault) else _in_labelled(fault, source, params)
     with tempfile.TemporaryDirectory() as folder:
-        planted = _scenes([write_source(Path(folder), source.id, source.place, roles)], expectations)
+        made = write_source(Path(folder), source.id, source.place, roles, properties=source.properties)
+        planted = _scenes([made], expectations)
     others = clean[clean["id"] != source.id]
     known = [each.dropna(axis=1, how="all") for each in (others, planted)]  # null columns have no type to agree on
     both = with_scale(pd.concat(known, ignore_index=True))
     return any(source.id in broken(both, rule) for rule in rules)
 
 
+def _in_labelled(fault: Fault, source: Source, params: TableParams) -> Mapping[str, Scene]:
+    images = (params.before, params.after) if params.kind == "change-pair" else (params.image,)
+    roles = {role: read_scene(source.files[role]) for role in (*images, params.label)}
+    changed = images if fault.both_dates else images[-1:]
+    label = roles[params.label]
+    for role in changed:
+        roles[role], roles[params.label] = fault.plant(roles[role], label)
+    return roles
+
+
+def _in_series(fault: SeriesFault, source: Source, params: TableParams) -> Mapping[str, Scene]:
+    dates = [read_scene(path) for role, path in source.files.items() if role.startswith(params.date_prefix)]
+    dates.sort(key=lambda scene: str(scene.acquired))
+    return {f"{params.date_prefix}{at:03d}": scene for at, scene in enumerate(fault.plant(dates))}
+
+
 def tables(found: Sequence[Found]) -> str:
     """Both tables in Markdown: faults found of those planted, and untouched scenes that break a rule."""
     head = [f"{each.dataset} ({each.scenes})" for each in found]
     lines = [_line(("planted fault", *head)), _line(("---", *("---:" for _ in head)))]
-    for fault in FAULTS:
+    for fault in (*FAULTS, *SERIES_FAULTS):
+        if not any(fault.name in each.faults for each in found):
+            continue
         cells = ["{} / {}".format(*each.faults[fault.name]) if fault.name in each.faults else "" for each in found]
         lines.append(_line((fault.name, *cells)))
     lines += ["", _line(("rule broken by untouched scenes", *head)), _line(("---", *("---" for _ in head)))]

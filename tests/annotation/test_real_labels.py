@@ -8,8 +8,9 @@ import pytest
 import rasterio
 import yaml
 
+from components.annotation.faults import FAULTS
 from components.annotation.labelled import summarise_labelled
-from components.annotation.planted import FAULTS, broken
+from components.annotation.planted import broken
 from components.annotation.rules import Expectations
 from components.annotation.table import summarise
 from components.ingestion.ingest import ingest

@@ -9,6 +9,8 @@ import yaml
 from scipy import ndimage
 
 from components.annotation.check import check
+from components.annotation.faults import SERIES_FAULTS
+from components.annotation.planted import plant_and_check, tables
 from components.annotation.stacking import farthest_px
 from components.errors import NotEnoughData
 from components.raster.dataset import finish, write_source
@@ -40,7 +42,7 @@ def series():
 
 
 @pytest.fixture
-def checked(series, tmp_path):
+def written(series, tmp_path):
     def made(change=lambda scenes: scenes, looks=4.4):
         folder = tmp_path / "dataset"
         folder.mkdir()
@@ -52,9 +54,14 @@ def checked(series, tmp_path):
             roles = {f"date-{index:02d}": scene for index, scene in enumerate(scenes)}
             write_source(folder / "raw", name, name, roles, properties={"swath:looks": declared})
         finish(folder / "raw", "dataset")
-        return check(folder, tmp_path / "out")
+        return folder
 
     return made
+
+
+@pytest.fixture
+def checked(written, tmp_path):
+    return lambda *args, **options: check(written(*args, **options), tmp_path / "out")
 
 
 def louder(scenes):
@@ -102,6 +109,14 @@ def test_a_broken_series_is_named_with_what_is_wrong(checked, change, rule, bloc
 @pytest.mark.slow
 def test_looks_that_are_not_those_of_the_pixels_are_named(checked):
     assert checked(looks=1.0).flagged == {BROKEN: ("looks-as-declared",)}
+
+
+@pytest.mark.slow
+def test_each_fault_that_is_planted_in_a_series_is_found(written):
+    found = plant_and_check(written())
+    assert found.untouched == {}
+    assert dict(found.faults) == {fault.name: (2, 2) for fault in SERIES_FAULTS}
+    assert "| a day twice | 2 / 2 |" in tables([found])
 
 
 def test_a_series_of_one_date_is_refused(checked):

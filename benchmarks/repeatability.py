@@ -59,7 +59,8 @@ def outcomes(variants: Sequence[str], seeds: Sequence[int]) -> Iterator[Outcome]
         prepared = Prepared(PROJECT / "data/prepared" / VARIANTS[variant])
         training = params.training.model_copy(update=BUDGET)
         for seed in seeds:
-            own = params.model_copy(update={"seed": seed, "training": training})
+            method = {**params.method, "refine": False}  # whether the network itself converges
+            own = params.model_copy(update={"seed": seed, "training": training, "method": method})
             yield Outcome(variant, seed, _errors(task, own, prepared), _still(task, own, prepared))
 
 

@@ -17,8 +17,8 @@ BEGIN, END = "<!-- runs: written by `make pictures` -->", "<!-- /runs -->"
 STEPS = (
     ("scenes", "folder of GeoTIFFs\nor the sandbox"),
     ("ingest", "COG, STAC, SHA-256,\nquarantine"),
-    ("annotation QA", "Great Expectations,\nleakage, misfit masks"),
-    ("train", "own checkout,\ndvc repro, gpu agent"),
+    ("annotation QA", "Great Expectations,\nlabel noise, misfit masks"),
+    ("train", "leaking splits refused,\ndvc repro, gpu agent"),
     ("evaluate", "baselines, paired\nintervals by place"),
     ("gate", "beats baselines and\nchampion, or refused"),
     ("serve", "Bento endpoint,\nhot swap, rollback"),

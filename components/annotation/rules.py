@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -70,6 +71,7 @@ class Expectations(Params):
 
         Raises:
             UnknownName: if there is no such suite, or `without` names no rule of it.
+            BadParams: if two rules ask the same of the same rows.
         """
         suites = (self.suite, *((NOISE_SUITE,) if self.noise else ()))
         shared = {rule.name: rule for suite in suites for rule in _shared(suite)}
@@ -77,7 +79,13 @@ class Expectations(Params):
             if name not in shared:
                 raise UnknownName("shared rule", name, shared)
         own = {rule.name: rule for rule in self.rules}
-        return tuple({**{n: r for n, r in shared.items() if n not in self.without}, **own}.values())
+        found = tuple({**{n: r for n, r in shared.items() if n not in self.without}, **own}.values())
+        asked: dict[str, str] = {}
+        for rule in found:  # Great Expectations would answer one of them only
+            question = json.dumps([rule.expect, rule.rows, rule.kwargs], sort_keys=True, default=str)
+            if asked.setdefault(question, rule.name) != rule.name:
+                raise BadParams(f"rules {asked[question]} and {rule.name}", "ask the same; leave one of them out")
+        return found
 
 
 class Suite(Params):

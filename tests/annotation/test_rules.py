@@ -69,3 +69,11 @@ def test_a_result_about_another_table_is_refused(changes):
 def test_a_rule_that_could_not_be_evaluated_is_an_error_not_a_pass():
     with pytest.raises(BadParams, match=r"rule r: .*boom"):
         _checked(RULE, answer(error="boom", success=True), TABLE)
+
+
+def test_two_rules_that_ask_the_same_are_refused_by_name():
+    again = RULE.model_copy(update={"name": "again"})
+    with pytest.raises(BadParams, match="rules r and again: ask the same"):
+        Expectations(rules=(RULE, again)).all_rules()
+    of_chips = again.model_copy(update={"rows": "chip"})
+    assert Expectations(rules=(RULE, of_chips)).all_rules()[-2:] == (RULE, of_chips)

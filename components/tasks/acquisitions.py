@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 import geopandas as gpd
+import pandas as pd
 from pyproj import Geod
 
 from components.tasks.leakage import roles_of
@@ -45,6 +46,13 @@ def shared_passes(index: gpd.GeoDataFrame, folds: Sequence[Fold]) -> tuple[Share
             if distance <= SWATH_M:
                 found.append(SharedPass(one["source"], other["source"], distance))
     return tuple(found)
+
+
+def split_sources(index: gpd.GeoDataFrame, folds: Sequence[Fold]) -> tuple[str, ...]:
+    """Sources whose chips stand in different splits, sorted: one scene, one air, one light, whatever the distance."""
+    roles = pd.Series(roles_of(index, folds), index=index.index, dtype=object).astype(str)
+    found = roles.groupby(index["source"]).nunique()
+    return tuple(sorted(found.index[found > 1]))
 
 
 def _times(row: Any) -> tuple[datetime, ...]:  # noqa: ANN401 - a row of pandas

@@ -12,7 +12,7 @@ from pathlib import Path
 from components.errors import SwathError
 from components.raster.dataset import Source, read_sources
 from components.tasks import load_run
-from components.tasks.acquisitions import SharedPass, shared_passes
+from components.tasks.acquisitions import SharedPass, shared_passes, split_sources
 from components.tasks.chips import LEFT_OUT, Prepared, pack
 from components.tasks.leakage import require_no_copies, require_no_leakage, require_places
 from components.tasks.params import Fold, RunParams
@@ -94,7 +94,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     places, said = prepared.index["place"].nunique(), said_of_quarantine(prepared, params.split.folds())
     logger.info("%s: %d chips of %d places%s", run, len(prepared.index), places, said)
-    if shared := shared_passes(prepared.index, params.split.folds()):
+    folds = params.split.folds()
+    if split := split_sources(prepared.index, folds):
+        logger.warning("chips of one scene stand in different splits: %s", ", ".join(split[:MOST_NAMED]))
+    if shared := shared_passes(prepared.index, folds):
         logger.warning("%s", said_of_passes(shared))
     return 0
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from components.raster.grid import Window
-from components.tasks.acquisitions import shared_passes
+from components.tasks.acquisitions import shared_passes, split_sources
 from components.tasks.chips import Chip, pack
 from components.tasks.params import PlaceSplit
 from components.training.prepare import said_of_passes
@@ -36,6 +36,14 @@ def test_the_distance_is_told(tmp_path):
     (shared,) = shared_passes(prepared.index, SPLIT.folds())
     assert shared.distance_m == pytest.approx(100_000, rel=0.01)
     assert "left-scene and right-scene (100 km apart) in one pass" in said_of_passes([shared])
+
+
+def test_a_scene_whose_chips_stand_in_two_splits_is_named(tmp_path):
+    left, right = chip("left", 0, JUNE), chip("right", 100_000, JUNE)
+    own = pack(iter([left, right]), tmp_path / "own")
+    one = pack(iter([left, replace(right, source=left.source)]), tmp_path / "one")
+    assert split_sources(own.index, SPLIT.folds()) == ()
+    assert split_sources(one.index, SPLIT.folds()) == ("left-scene",)
 
 
 def test_one_split_and_scenes_without_time_are_no_leak(tmp_path):

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from types import FrameType
 
@@ -129,11 +129,6 @@ class Supervisor:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-
-
-def command_environment(settings: Settings) -> Mapping[str, str]:
-    """What a command that talks to the running stack needs in its environment."""
-    return plan.environment(settings)
 
 
 def require_up(settings: Settings) -> None:

@@ -62,7 +62,8 @@ def commit_in(clone, message):
 
 
 def environment(clone):
-    names = {name: value for name, value in os.environ.items() if not name.startswith(("SWATH_", "PREFECT_"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SWATH_", "PREFECT_"))}
+    names = {name: value for name, value in kept.items() if name != "COLUMNS"}  # workers of pytest set it
     return {**names, "SWATH_PROJECT": str(clone), "PYTHONPATH": str(clone)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,10 +20,18 @@ def key(*parts: str) -> str:
 
 
 def publish(settings: Settings, source: Path, where: str) -> str:
-    """The URL of a folder of pictures or pages, copied to where the reports server shows it."""
+    """The URL of a folder of pictures or pages, copied to where the reports server shows it.
+
+    What an earlier run left there goes: a picture of a fault that is mended since would still accuse its label.
+    """
     target = settings.home / "reports" / where
     if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".", dir=target.parent) as aside:
+            fresh = Path(shutil.copytree(source, Path(aside) / "fresh"))
+            if target.exists():
+                target.rename(Path(aside) / "old")
+            fresh.rename(target)
     return f"{settings.reports_url}/{where}"
 
 

@@ -71,4 +71,10 @@ def test_published_folders_appear_under_the_reports_url(tmp_path):
     (source / "a.json").write_text(json.dumps([1]))
     settings = Settings(project=tmp_path, reports_url="http://127.0.0.1:1")
     assert publish(settings, source, "run/x") == "http://127.0.0.1:1/run/x"
-    assert (tmp_path / ".swath" / "reports" / "run" / "x" / "a.json").read_text() == "[1]"
+    shown = tmp_path / ".swath" / "reports" / "run" / "x"
+    assert (shown / "a.json").read_text() == "[1]"
+    (source / "a.json").unlink()
+    (source / "b.json").write_text("[2]")
+    publish(settings, source, "run/x")
+    assert [path.name for path in shown.iterdir()] == ["b.json"]  # nothing of the check before
+    assert [path.name for path in shown.parent.iterdir()] == ["x"]
